@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What can be judged without running anything: style, documents, syntax.
+
+Every check returns its findings as text; no text, no fault.
+"""
+
+import os
+import py_compile
+import re
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from . import apt, source
+
+REPO = Path(__file__).resolve().parents[2]
+ABI = REPO / "Documentation/ABI/testing/sysfs-kernel-vcoal"
+COMPAT = REPO / "include/vcoal/compat.h"
+MAX_LINES = 500
+
+# checkpatch mistakes tables of the form TABLE(X) for code, and the
+# comparison of two versions for one with a constant on the left.
+TABLES = "COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED,TRAILING_SEMICOLON"
+VERSIONS = "LINUX_VERSION_CODE,CONSTANT_COMPARISON"
+
+
+def _files(*patterns, under=("module", "include", "kunit", "scripts")):
+    """Files of the repository by name, sorted."""
+    return sorted(path for top in under for pattern in patterns
+                  for path in (REPO / top).rglob(pattern))
+
+
+def _name(path):
+    return str(path.relative_to(REPO))
+
+
+def _c_files():
+    return _files("*.c", "*.h")
+
+
+def _said(command, stderr=subprocess.STDOUT):
+    """Everything a command prints; its exit code where it prints nothing."""
+    done = subprocess.run([str(arg) for arg in command], text=True, cwd=REPO,
+                          stdout=subprocess.PIPE, stderr=stderr)
+    said = done.stdout.strip()
+    if done.returncode and not said:
+        return f"{command[0]}: exit {done.returncode}"
+    return said
+
+
+def checkpatch():
+    """Kernel coding style."""
+    script = source.source() / "scripts/checkpatch.pl"
+    command = ["perl", script, "--no-tree", "--strict", "--terse", "--quiet",
+               "--no-summary", "--show-types", "--ignore", TABLES]
+    version = ["--ignore", VERSIONS, "-f", _name(COMPAT)]
+    others = [_name(path) for path in _c_files() if path != COMPAT]
+    half = len(others) // 2
+    runs = [version, ["-f", *others[:half]], ["-f", *others[half:]]]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda args: _said(command + args), runs)
+    return "\n".join(filter(None, found))
+
+
+def kernel_doc():
+    """Comments that describe something else than the code."""
+    script = source.source() / "scripts/kernel-doc"
+    return _said(["perl", script, "-none", "-Wall", *_c_files()])
+
+
+def spdx():
+    """A licence in the first two lines, in the form the file type wants."""
+    form = {".c": "// ", ".h": "/* "}
+    bad = []
+    for path in _files("*.c", "*.h", "*.py", "*.sh", "vlab"):
+        head = path.read_text().splitlines()[:2]
+        want = form.get(path.suffix, "# ") + "SPDX-License-Identifier: GPL-2.0"
+        if not any(line.startswith(want) for line in head):
+            bad.append(f"{_name(path)}: no line '{want}'")
+    return "\n".join(bad)
+
+
+def abi_syntax():
+    """The ABI documents are well formed.  The script never fails: listen."""
+    script = source.source() / "scripts/get_abi.pl"
+    return _said(["perl", script, "--dir", ABI.parent, "validate"])
+
+
+def _attributes():
+    """Names of all sysfs attributes that the code makes, with their file."""
+    for path in _files("*.c", under=("module",)):
+        for name in re.findall(r"^VCOAL_\w*ATTR\w*\(\s*(\w+)",
+                               path.read_text(), re.M):
+            yield name, _name(path)
+    counters = (REPO / "include/vcoal/vcoal.h").read_text()
+    for name in re.findall(r"^\tC\((\w+)\)", counters, re.M):
+        yield name, "include/vcoal/vcoal.h"
+
+
+def abi_complete():
+    """Every sysfs attribute has an entry, every entry has an attribute."""
+    whats = re.findall(r"^What:\s+(\S+)", ABI.read_text(), re.M)
+    entries = {what.rsplit("/", 1)[1] for what in whats}
+    names = dict(_attributes())
+    return "\n".join(f"{where}: {name}: no entry in {_name(ABI)}"
+                     for name, where in names.items() if name not in entries)
+
+
+def version_checks():
+    """Kernel versions are known in one place."""
+    bad = [_name(path) for path in _c_files()
+           if path != COMPAT and "LINUX_VERSION_CODE" in path.read_text()]
+    return "\n".join(f"{name}: LINUX_VERSION_CODE" for name in bad)
+
+
+def file_length():
+    """A file that grows past the limit holds two nouns."""
+    sizes = {path: path.read_text().count("\n")
+             for path in _files("*.c", under=("module",))}
+    return "\n".join(f"{_name(path)}: {lines} lines, {MAX_LINES} allowed"
+                     for path, lines in sizes.items() if lines > MAX_LINES)
+
+
+def syntax():
+    """Scripts that cannot even be read."""
+    bad = []
+    with tempfile.TemporaryDirectory() as temp:
+        for path in _files("*.py", "vlab"):
+            try:
+                py_compile.compile(str(path), cfile=f"{temp}/c", doraise=True)
+            except py_compile.PyCompileError as error:
+                bad.append(str(error))
+    for path in [*_files("*.sh"), REPO / ".ci/run"]:
+        shell = path.read_text().splitlines()[0].rsplit("/", 1)[-1]
+        if shell.split()[-1] in ("sh", "bash"):
+            bad.append(_said([shell.split()[-1], "-n", path]))
+    return "\n".join(filter(None, bad))
+
+
+def _rules(scripts):
+    """Report-mode rules that need no OCaml, with their options."""
+    for path in sorted(scripts.rglob("*.cocci")):
+        text = path.read_text(errors="replace")
+        if "script:ocaml" in text or "initialize:ocaml" in text:
+            continue
+        if re.search(r"^virtual.*\breport\b", text, re.M):
+            options = re.search(r"^// Options: *(.*)$", text, re.M)
+            yield path, options.group(1).split() if options else []
+
+
+def coccinelle():
+    """Known bug patterns, by the kernel's own semantic rules."""
+    apt.install(["coccinelle"])
+    kernel = source.source()
+
+    def apply(rule):
+        path, options = rule
+        return _said(["spatch", "-D", "report", "--no-show-diff",
+                      "--very-quiet", "--cocci-file", path, *options,
+                      "--dir", REPO / "module", "-I", REPO / "include",
+                      "-I", kernel / "include"],
+                     # the rules' own warnings about themselves
+                     stderr=subprocess.DEVNULL)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(apply, _rules(kernel / "scripts/coccinelle"))
+    return "\n".join(sorted(set(filter(None, found))))
+
+
+CASES = (checkpatch, kernel_doc, spdx, abi_syntax, abi_complete,
+         version_checks, file_length, syntax, coccinelle)
