@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Plain make builds vcoal.ko; all that tests it is behind scripts/vlab.
+# Products lie in the cache, one directory per kernel, never in the tree.
+
+SHELL := /bin/sh
+SERIES := 6.1 6.12 7.2
+CACHE_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+export VCOAL_CACHE ?= $(CACHE_HOME)/vcoal
+
+# KVER is a series (6.12: its newest Debian package) or an installed release;
+# KDIR is any prepared kernel build directory.
+RELEASE := $(or $(filter-out $(SERIES) all,$(KVER)),$(shell uname -r))
+KDIR ?= /lib/modules/$(RELEASE)/build
+BUILD = $(VCOAL_CACHE)/build/$(if $(filter file,$(origin KDIR)),$(RELEASE),kdir$(subst /,-,$(abspath $(KDIR))))
+SOURCES := Kbuild module include
+VLAB := scripts/vlab
+LAB_KERNELS := $(or $(filter-out all,$(KVER)),$(SERIES))
+
+.DEFAULT_GOAL := modules
+.PHONY: modules install uninstall clean help python check check-fast \
+	static kunit build-matrix lab-virtio lab-debug demo sim fuzz bench
+
+ifneq ($(filter $(SERIES),$(KVER)),)
+modules: python
+	@$(VLAB) build $(KVER)
+else
+modules:
+	@test -e "$(KDIR)/Makefile" || { \
+		echo "No kernel headers in $(KDIR)."; \
+		echo "Install them (apt-get install linux-headers-$(RELEASE)),"; \
+		echo "name others (KDIR=...), or build for one of Debian's"; \
+		echo "kernels: make KVER=$(firstword $(SERIES)) (or $(wordlist 2,9,$(SERIES)))."; \
+		exit 1; }
+	@mkdir -p "$(BUILD)"
+	@cp -pR $(SOURCES) "$(BUILD)/"
+	$(MAKE) -C "$(KDIR)" M="$(BUILD)" modules
+	@ln -sf "$(BUILD)/vcoal.ko" vcoal.ko
+	@echo "vcoal.ko -> $(BUILD)/vcoal.ko"
+endif
+
+install: modules
+	install -D -m 644 "$(BUILD)/vcoal.ko" \
+		"$(DESTDIR)/lib/modules/$(RELEASE)/updates/vcoal.ko"
+	$(if $(DESTDIR),,depmod $(RELEASE))
+
+uninstall:
+	rm -f "$(DESTDIR)/lib/modules/$(RELEASE)/updates/vcoal.ko"
+	$(if $(DESTDIR),,depmod $(RELEASE))
+
+clean:
+	rm -rf "$(VCOAL_CACHE)/build" vcoal.ko
+
+python:
+	@command -v python3 > /dev/null || { \
+		echo "# apt: install python3"; \
+		apt-get update -q && apt-get install -y -q python3; } >&2
+
+check check-fast static kunit demo: python
+	@$(VLAB) $@
+
+build-matrix: python
+	@$(VLAB) matrix
+
+lab-virtio: python
+	@$(VLAB) virtio $(LAB_KERNELS)
+
+lab-debug: python
+	@$(VLAB) debug
+
+sim fuzz bench: python
+	@$(VLAB) $@
+
+help:
+	@echo "Build"
+	@echo "  make                    vcoal.ko for the running kernel"
+	@echo "  make KDIR=<dir>         ... for a prepared kernel build directory"
+	@echo "  make KVER=6.12          ... for Debian's newest kernel of a series"
+	@echo "                          ($(SERIES)) or an installed release"
+	@echo "  make install            into /lib/modules (DESTDIR= for elsewhere)"
+	@echo "  make uninstall | clean"
+	@echo
+	@echo "See it work"
+	@echo "  make demo               a guest with traffic, before and after"
+	@echo
+	@echo "Test (fetches what it needs; kept in $(VCOAL_CACHE))"
+	@echo "  make check              everything; ends with 'N passed, N failed'"
+	@echo "  make check-fast         what takes a few minutes only"
+	@echo "  make static             style and documents"
+	@echo "  make build-matrix       3 kernels x 3 flavours, warnings are errors"
+	@echo "  make kunit              KUnit suites in user-mode Linux"
+	@echo "  make lab-virtio         guests under QEMU (KVER=6.1|6.12|7.2|all)"
+	@echo "  make lab-debug          the same under KASAN, lockdep and others"
+	@echo "  make sim | fuzz | bench policies: simulator, fuzzer, measurements"
