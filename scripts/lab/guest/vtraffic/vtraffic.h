@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VTRAFFIC_H
+#define _VTRAFFIC_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VT_DATAGRAM_MAX	1472	/* fills an Ethernet frame */
+#define VT_STREAM_MAX	1048576
+
+/* What the command line said; every verb takes what it needs. */
+struct vt_options {
+	const char *host;
+	int port;
+	double rate;		/* packets per second, 0 for no limit */
+	double seconds;
+	long count;
+	int size;
+	int burst;
+	int pairs;
+	int busy_us;
+	int idle_ms;
+	bool spin;
+	bool tcp;
+	const char *output;
+};
+
+int vt_send(const struct vt_options *opt);
+int vt_sink(const struct vt_options *opt);
+int vt_echo(const struct vt_options *opt);
+int vt_ping(const struct vt_options *opt);
+int vt_stream(const struct vt_options *opt);
+int vt_drain(const struct vt_options *opt);
+int vt_soak(const struct vt_options *opt);
+int vt_counters(const struct vt_options *opt);
+int vt_xdp_attach(const struct vt_options *opt);
+int vt_xdp_detach(const struct vt_options *opt);
+
+/* util.c */
+double vt_now(void);
+void vt_sleep(double seconds);
+void vt_die(const char *what);
+int vt_bound_socket(int type, int port);
+int vt_connected_socket(int type, const char *host, int port);
+void vt_background(const char *output);
+void vt_finish(const char *output);
+
+#endif /* _VTRAFFIC_H */

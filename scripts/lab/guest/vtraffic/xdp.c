@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attach and detach an XDP program of two instructions: return XDP_PASS.
+ */
+#include "vtraffic.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct vt_xdp_request {
+	struct nlmsghdr head;
+	struct ifinfomsg info;
+	struct rtattr xdp;
+	struct rtattr fd;
+	int fd_value;
+};
+
+static int vt_xdp_load(void)
+{
+	static const struct bpf_insn pass[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_XDP,
+		.insn_cnt = sizeof(pass) / sizeof(*pass),
+		.insns = (uintptr_t)pass,
+		.license = (uintptr_t)"GPL",
+	};
+	int fd = syscall(__NR_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+
+	if (fd < 0)
+		vt_die("BPF_PROG_LOAD");
+	return fd;
+}
+
+/* Kernel's answer to the request: 0 or a negative error. */
+static int vt_xdp_ask(const struct vt_xdp_request *request)
+{
+	struct {
+		struct nlmsghdr head;
+		struct nlmsgerr error;
+		char rest[512];
+	} answer;
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+
+	if (fd < 0 || send(fd, request, sizeof(*request), 0) < 0 ||
+	    recv(fd, &answer, sizeof(answer), 0) < 0)
+		vt_die("netlink");
+	close(fd);
+
+	return answer.error.error;
+}
+
+static int vt_xdp_set(const char *ifname, int prog)
+{
+	struct vt_xdp_request request = {
+		.head = {
+			.nlmsg_len = sizeof(request),
+			.nlmsg_type = RTM_SETLINK,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+		},
+		.info = { .ifi_index = if_nametoindex(ifname) },
+		.xdp = {
+			.rta_len = RTA_LENGTH(RTA_LENGTH(sizeof(int))),
+			.rta_type = IFLA_XDP | NLA_F_NESTED,
+		},
+		.fd = {
+			.rta_len = RTA_LENGTH(sizeof(int)),
+			.rta_type = IFLA_XDP_FD,
+		},
+		.fd_value = prog,
+	};
+
+	errno = -vt_xdp_ask(&request);
+	if (errno)
+		vt_die("RTM_SETLINK");
+	return 0;
+}
+
+int vt_xdp_attach(const struct vt_options *opt)
+{
+	return vt_xdp_set(opt->host, vt_xdp_load());
+}
+
+int vt_xdp_detach(const struct vt_options *opt)
+{
+	return vt_xdp_set(opt->host, -1);
+}

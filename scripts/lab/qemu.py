@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Guests under QEMU, and how to talk to them.
+
+The console goes to a file; requests and answers use the second serial port.
+Time inside an exact guest is counted in instructions: how busy this machine
+is makes no difference there.
+"""
+
+import base64
+import dataclasses
+import os
+import re
+import select
+import shlex
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from . import apt
+
+PACKAGES = ["qemu-system-x86"]
+BOOT_S = 120
+LIFE_S = 1200
+REQUEST_S = 120
+
+# busybox prefers what it has built in, even to what is in the path
+PRELUDE = "alias ip=/bin/ip\n"
+
+FAULT = re.compile(r"BUG:|WARNING:|Oops|Call Trace|KASAN|UBSAN|ODEBUG|"
+                   r"possible recursive|possible circular|suspicious RCU|"
+                   r"inconsistent lock|unable to handle|soft lockup|"
+                   r"rcu.*stall|Kernel panic|general protection|"
+                   r"scheduling while atomic|sleeping function|hung_task|"
+                   r"blocked for more than|NETDEV WATCHDOG")
+# an out-of-tree module, and one without a signature
+TAINT_ALLOWED = (1 << 12) | (1 << 13)
+
+
+class GuestError(Exception):
+    """The guest did not do what it was asked."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a script printed in the guest, and its exit status."""
+    status: int
+    text: str
+
+
+def hub_nics(count, options=""):
+    """Arguments for NICs of which each pair shares a hub of its own."""
+    args = []
+    for i in range(count):
+        args += ["-netdev", f"hubport,id=n{i},hubid={i // 2}",
+                 "-device", nic_device(i, options)]
+    return args
+
+
+def nic_device(index, options=""):
+    """One virtio NIC; its address ends with the index."""
+    tail = f",{options}" if options else ""
+    return (f"virtio-net-pci,netdev=n{index},romfile=,"
+            f"mac=52:54:00:00:00:{index:02x}{tail}")
+
+
+class Guest:
+    """One virtual machine; use as a context manager."""
+
+    def __init__(self, name, image, initrd, nics, cpus=1, exact=False,
+                 memory=512, prefix=()):
+        self.log = apt.cache_dir("logs") / f"{name}.log"
+        self._cpus = cpus
+        self._exact = exact
+        self._memory = memory
+        self._prefix = prefix
+        self._image = image
+        self._initrd = initrd
+        self._nics = nics
+        self._requests = 0
+        self._buffer = b""
+        self._process = None
+
+    def _time_arguments(self):
+        """How the processors run."""
+        if self._exact:
+            return ["-accel", "tcg", "-icount", "shift=0,sleep=off",
+                    "-rtc", "base=2026-01-01,clock=vm", "-seed", "1",
+                    "-cpu", "max,-rdrand,-rdseed"]
+        thread = "multi" if self._cpus > 1 else "single"
+        return ["-accel", f"tcg,thread={thread}", "-cpu", "max"]
+
+    def _command(self):
+        append = ("console=ttyS0 loglevel=7 panic=-1 net.ifnames=0 "
+                  "ipv6.disable=1 mitigations=off")
+        if self._exact:
+            append += " nokaslr norandmaps"
+        return [*self._prefix, "timeout", "--kill-after=5", str(LIFE_S),
+                "qemu-system-x86_64", *self._time_arguments(),
+                "-M", "q35", "-smp", str(self._cpus),
+                "-m", str(self._memory), "-nodefaults", "-no-user-config",
+                "-display", "none", "-no-reboot",
+                "-kernel", str(self._image.vmlinuz),
+                "-initrd", str(self._initrd), "-append", append,
+                "-serial", f"file:{self.log}", "-serial", "stdio",
+                *self._nics]
+
+    def __enter__(self):
+        apt.install(PACKAGES)
+        self.log.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=open(self.log.with_suffix(".qemu"), "w"),
+            start_new_session=True)
+        try:
+            self._wait(rb"guest-ready\r?\n", BOOT_S)
+        except GuestError:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self._process.poll() is None:
+            # its own session: timeout and the emulator below it
+            os.killpg(self._process.pid, signal.SIGTERM)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def _wait(self, pattern, seconds):
+        """Match of pattern in what the guest says; consumes up to its end."""
+        end = time.monotonic() + seconds
+        while not (match := re.search(pattern, self._buffer, re.S)):
+            left = max(0, end - time.monotonic())
+            if not select.select([self._process.stdout], [], [], left)[0]:
+                raise GuestError(f"no answer in {seconds} s\n{self._tail()}")
+            data = os.read(self._process.stdout.fileno(), 65536)
+            if not data:
+                raise GuestError(f"the guest is gone\n{self._tail()}")
+            self._buffer += data
+        self._buffer = self._buffer[match.end():]
+        return match
+
+    def console(self):
+        """What the kernel printed so far."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def _tail(self):
+        said = self.log.with_suffix(".qemu").read_text(errors="replace")
+        return "\n".join([said, *self.console().splitlines()[-15:]]).strip()
+
+    def ask(self, script, seconds=REQUEST_S):
+        """Run a shell script in the guest."""
+        self._requests += 1
+        line = base64.b64encode((PRELUDE + script).encode()).decode()
+        try:
+            self._process.stdin.write(f"{self._requests} {line}\n".encode())
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            raise GuestError(f"the guest is gone\n{self._tail()}") from error
+        number = self._requests
+        match = self._wait(rb"<%d\n(.*)\n>%d (\d+)\n" % (number, number),
+                           seconds)
+        return Answer(int(match[2]), match[1].decode(errors="replace").strip())
+
+    def run(self, script, seconds=REQUEST_S):
+        """Run a script that must succeed; returns what it printed."""
+        answer = self.ask(script, seconds)
+        if answer.status:
+            raise GuestError(f"exit {answer.status}: {script}\n{answer.text}")
+        return answer.text
+
+    def inside(self, netns, script, seconds=REQUEST_S):
+        """The same in a network namespace."""
+        return self.run(enter(netns, script), seconds)
+
+    def faults(self):
+        """Everything that the kernel complained about."""
+        found = [line for line in self.console().splitlines()
+                 if FAULT.search(line)]
+        tainted = int(self.run("cat /proc/sys/kernel/tainted"))
+        if tainted & ~TAINT_ALLOWED:
+            found.append(f"kernel is tainted: {tainted}")
+        return found
+
+
+def enter(netns, script):
+    """A command line that runs script in a namespace with its own sysfs."""
+    whole = shlex.quote(PRELUDE + script)
+    return f"/bin/ip netns exec {netns} /bin/sh -c {whole}"
