@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The only place that knows kernel versions. The code is written to the
+ * newest interface; what older kernels lack is supplied here.
+ */
+#ifndef _VCOAL_COMPAT_H
+#define _VCOAL_COMPAT_H
+
+#include <linux/hrtimer.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "vcoal needs Linux 6.1 or newer"
+#endif
+
+#ifndef CONFIG_64BIT
+#error "vcoal counts in 64-bit words that are read without a lock: 64-bit kernels only"
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+static inline void
+vcoal_hrtimer_setup(struct hrtimer *timer,
+		    enum hrtimer_restart (*function)(struct hrtimer *),
+		    clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+
+#define hrtimer_setup vcoal_hrtimer_setup
+#endif
+
+/* The getters of virtio_ring take a const virtqueue since 6.6. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define vcoal_vq_const
+#else
+#define vcoal_vq_const const
+#endif
+
+#endif /* _VCOAL_COMPAT_H */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A hold: the one place where a virtual interrupt waits.
+ *
+ * A queue that served work may hold its next interrupt: begin() starts the
+ * wait, and the first of three ends it: the timer (release() is called and
+ * brings the adapter back), the frames threshold (the adapter sees it), or
+ * detach. Whoever serves the queue next calls end(). The first event after
+ * idle never waits, because nothing holds an idle queue.
+ */
+#ifndef _VCOAL_HOLD_H
+#define _VCOAL_HOLD_H
+
+#include <linux/hrtimer.h>
+#include <linux/ktime.h>
+#include <linux/types.h>
+#include <vcoal/policy.h>
+
+struct vcoal_hold;
+
+/**
+ * struct vcoal_hold - one queue's waiting place
+ * @ns: how long to hold from now on; written by control, read by the hook
+ * @frames: frames that end a hold early; written and read like @ns
+ * @since: start of the running hold in ktime ns, 0 when none runs. Written
+ *	by the one context that serves the queue; the watchdog only reads.
+ * @length: length of the running hold, for the watchdog
+ * @broken: the watchdog saw a hold that did not end: never hold again
+ * @release: bring the event now; true when this call brought it, false when
+ *	the queue is being served already or is disabled (enabling it serves
+ *	it). Hard interrupt context.
+ * @timer: ends the hold
+ */
+struct vcoal_hold {
+	u32 ns;
+	u32 frames;
+	u64 since;
+	u32 length;
+	bool broken;
+	bool (*release)(struct vcoal_hold *hold);
+	struct hrtimer timer;
+};
+
+void vcoal_hold_init(struct vcoal_hold *hold,
+		     bool (*release)(struct vcoal_hold *hold));
+void vcoal_hold_set(struct vcoal_hold *hold, struct vcoal_params params);
+void vcoal_hold_begin(struct vcoal_hold *hold, u64 now);
+u64 vcoal_hold_end(struct vcoal_hold *hold, u64 now);
+void vcoal_hold_close(struct vcoal_hold *hold);
+bool vcoal_hold_overdue(const struct vcoal_hold *hold, u64 now);
+bool vcoal_hold_rescue(struct vcoal_hold *hold);
+bool vcoal_hold_supported(void);
+
+/**
+ * vcoal_hold_wanted() - should the queue that just served work hold?
+ * @hold: the queue's hold
+ */
+static inline bool vcoal_hold_wanted(const struct vcoal_hold *hold)
+{
+	/* Pairs with WRITE_ONCE() in vcoal_hold_set() and _rescue(). */
+	return READ_ONCE(hold->ns) && !READ_ONCE(hold->broken);
+}
+
+/**
+ * vcoal_hold_running() - is an interrupt being held?
+ * @hold: the queue's hold
+ */
+static inline bool vcoal_hold_running(const struct vcoal_hold *hold)
+{
+	return READ_ONCE(hold->since);
+}
+
+#endif /* _VCOAL_HOLD_H */

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How long should the next interrupt of a queue wait?
+ *
+ * A policy is a pure function of its own state, of one sample and of the
+ * limits: no clock, lock, allocation, printk or sysfs. The same object code
+ * runs in the kernel, under KUnit, in the user-space simulator and under the
+ * fuzzer, so this header and the policies include nothing else of vcoal.
+ */
+#ifndef _VCOAL_POLICY_H
+#define _VCOAL_POLICY_H
+
+#include <linux/types.h>
+
+/* The longest hold any operator or policy may ask for: 10 ms. */
+#define VCOAL_HOLD_NS_MAX	10000000U
+/* The largest frames threshold: every event counts one frame at least. */
+#define VCOAL_FRAMES_MAX	65535U
+/* Room for the private state of a policy: switching never allocates. */
+#define VCOAL_POLICY_STATE	256
+
+/*
+ * Why a decision was taken. One line a reason: the identifier, and the word
+ * that the tracepoint and debugfs print.
+ */
+#define VCOAL_REASONS(R)			\
+	R(INIT,		"init")			\
+	R(OBSERVE,	"observe")		\
+	R(FIXED,	"fixed")		\
+	R(NO_DATA,	"no-data")		\
+	R(STAY,		"stay")			\
+	R(IDLE,		"idle")			\
+	R(SPARSE,	"sparse")		\
+	R(GROW,		"grow")			\
+	R(SHRINK,	"shrink")		\
+	R(PROBE,	"probe")		\
+	R(CLOSED_LOOP,	"closed-loop")		\
+	R(BACKOFF,	"backoff")		\
+	R(RATE,		"rate")			\
+	R(CPU_IDLE,	"cpu-idle")		\
+	R(CPU_BUSY,	"cpu-busy")		\
+	R(RING,		"ring")			\
+	R(BOUND,	"bound")		\
+	R(BUDGET,	"budget")
+
+#define VCOAL_REASON_ENUM(id, word)	VCOAL_REASON_##id,
+enum vcoal_reason {
+	VCOAL_REASONS(VCOAL_REASON_ENUM)
+	VCOAL_REASON_COUNT
+};
+
+#undef VCOAL_REASON_ENUM
+
+/**
+ * struct vcoal_params - the hold: whichever comes first releases
+ * @hold_ns: the next interrupt waits at most this long; 0 holds nothing
+ * @frames: this many frames end the hold early; 0 is no threshold
+ */
+struct vcoal_params {
+	u32 hold_ns;
+	u32 frames;
+};
+
+/**
+ * struct vcoal_sample - what one queue saw in one window
+ * @window_ns: time covered; 0 says that there is no data (settings changed)
+ * @bytes: payload seen, 0 where the adapter cannot tell
+ * @irqs: interrupts delivered
+ * @polls: times the queue was served
+ * @full_polls: polls that used their whole budget
+ * @frames: frames served
+ * @holds: holds that ended in this window
+ * @empty_holds: those of @holds that released nothing
+ * @held_frames: frames that @holds released
+ * @gap_max_ns: longest time between two polls that found work
+ * @delay_max_ns: longest time a frame was held
+ * @ring_size: descriptors of the ring, 0 where unknown
+ * @ring_peak: most frames ever found at once in this window
+ * @cpu_busy: busy share of the CPU that serves the queue, in 1/1024
+ */
+struct vcoal_sample {
+	u64 window_ns;
+	u64 bytes;
+	u32 irqs;
+	u32 polls;
+	u32 full_polls;
+	u32 frames;
+	u32 holds;
+	u32 empty_holds;
+	u32 held_frames;
+	u32 gap_max_ns;
+	u32 delay_max_ns;
+	u32 ring_size;
+	u32 ring_peak;
+	u32 cpu_busy;
+};
+
+/**
+ * struct vcoal_limits - what a decision must stay within
+ * @max_ns: the latency class (or the VM's own bound); 0 forbids holding
+ * @irq_rate_max: this queue's fair share of the VM's interrupts per second,
+ *	0 is no ceiling
+ * @fixed: what the operator wrote, for the policy that obeys it
+ */
+struct vcoal_limits {
+	u32 max_ns;
+	u32 irq_rate_max;
+	struct vcoal_params fixed;
+};
+
+/**
+ * struct vcoal_decision - a verdict
+ * @params: the hold from now on
+ * @reason: why
+ */
+struct vcoal_decision {
+	struct vcoal_params params;
+	enum vcoal_reason reason;
+};
+
+/**
+ * struct vcoal_policy - how long to hold
+ * @decide: one window is over (required). Called for one queue at a time,
+ *	in atomic context. A sample with a zero window_ns asks for the params
+ *	that fit changed limits.
+ * @init: prepare zeroed private state (optional)
+ * @state_size: bytes of private state in use, at most VCOAL_POLICY_STATE
+ * @unbounded: the latency class does not apply: the operator's own word
+ * @passive: never hold and spend nothing on deciding
+ * @name: what sysfs calls it (required)
+ */
+struct vcoal_policy {
+	struct vcoal_decision (*decide)(void *state,
+					const struct vcoal_sample *sample,
+					const struct vcoal_limits *limits);
+	void (*init)(void *state, const struct vcoal_limits *limits);
+	u32 state_size;
+	bool unbounded;
+	bool passive;
+	const char *name;
+};
+
+extern const struct vcoal_policy vcoal_policy_observe;
+extern const struct vcoal_policy vcoal_policy_fixed;
+extern const struct vcoal_policy vcoal_policy_rate;
+extern const struct vcoal_policy vcoal_policy_dim;
+extern const struct vcoal_policy vcoal_policy_aic;
+extern const struct vcoal_policy vcoal_policy_adaptive;
+
+#endif /* _VCOAL_POLICY_H */

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hold engine.
+ *
+ * Who may run: end() is called by the one context that serves the queue (the
+ * NAPI owner, the vhost worker), begin() by the same context right after it
+ * handed the queue back. So begin() may overlap with the next server's end()
+ * and begin(): @since is written before the timer starts, hence a hold that
+ * looks running always has a timer still to come that ends it, and a timer
+ * without a hold only serves the queue once more.
+ *
+ * The timer runs in hard interrupt context (softirq on PREEMPT_RT) and touches
+ * nothing but @release. The watchdog reads @since and @length from process
+ * context. close() is called when begin() can no longer be: the hook is gone
+ * and its last user was waited for.
+ */
+#include <linux/kernel.h>
+#include <vcoal/hold.h>
+#include <vcoal/compat.h>
+
+/* A hold this much over its time did not end by itself. */
+#define VCOAL_HOLD_OVERDUE_NS	(2 * NSEC_PER_SEC)
+
+static enum hrtimer_restart vcoal_hold_timer(struct hrtimer *timer)
+{
+	struct vcoal_hold *hold = container_of(timer, struct vcoal_hold, timer);
+
+	hold->release(hold);
+
+	return HRTIMER_NORESTART;
+}
+
+/**
+ * vcoal_hold_init() - prepare a hold that holds nothing
+ * @hold: zeroed memory
+ * @release: see struct vcoal_hold
+ */
+void vcoal_hold_init(struct vcoal_hold *hold,
+		     bool (*release)(struct vcoal_hold *hold))
+{
+	hold->release = release;
+	hrtimer_setup(&hold->timer, vcoal_hold_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_PINNED);
+}
+
+/**
+ * vcoal_hold_set() - change the length of the holds to come
+ * @hold: the hold
+ * @params: from the next begin() on; a running hold ends as it began
+ */
+void vcoal_hold_set(struct vcoal_hold *hold, struct vcoal_params params)
+{
+	/* Pairs with READ_ONCE() in vcoal_hold_wanted() and _begin(). */
+	WRITE_ONCE(hold->frames, params.frames);
+	WRITE_ONCE(hold->ns, params.hold_ns);
+}
+
+/**
+ * vcoal_hold_begin() - start to wait
+ * @hold: the hold; the caller found vcoal_hold_wanted()
+ * @now: ktime in ns
+ *
+ * Call it only after the queue was handed back (napi_complete_done() was
+ * true): a timer that fires earlier finds the queue owned and is lost.
+ */
+void vcoal_hold_begin(struct vcoal_hold *hold, u64 now)
+{
+	u32 ns = READ_ONCE(hold->ns);
+
+	WRITE_ONCE(hold->length, ns);
+	WRITE_ONCE(hold->since, now);
+	hrtimer_start(&hold->timer, ns_to_ktime(now + ns),
+		      HRTIMER_MODE_ABS_PINNED);
+}
+
+/**
+ * vcoal_hold_end() - the queue is being served
+ * @hold: the hold
+ * @now: ktime in ns
+ *
+ * A timer that is still queued (the frames threshold or another event came
+ * first) is left alone: the next begin() moves it, and should it fire before,
+ * release() finds the queue owned or serves it once more.
+ *
+ * Return: how long the interrupt was held, 0 when none was
+ */
+u64 vcoal_hold_end(struct vcoal_hold *hold, u64 now)
+{
+	u64 since = hold->since;
+
+	if (!since)
+		return 0;
+	WRITE_ONCE(hold->since, 0);
+
+	return now > since ? now - since : 1;
+}
+
+/**
+ * vcoal_hold_close() - no hold will begin any more
+ * @hold: the hold
+ *
+ * Context: process; waits for a running timer.
+ */
+void vcoal_hold_close(struct vcoal_hold *hold)
+{
+	hrtimer_cancel(&hold->timer);
+	WRITE_ONCE(hold->since, 0);
+}
+
+/**
+ * vcoal_hold_overdue() - did a hold fail to end?
+ * @hold: the hold
+ * @now: ktime in ns
+ */
+bool vcoal_hold_overdue(const struct vcoal_hold *hold, u64 now)
+{
+	/* Pairs with WRITE_ONCE() in begin() and end(); stale is harmless. */
+	u64 since = READ_ONCE(hold->since);
+
+	return since &&
+	       now > since + READ_ONCE(hold->length) + VCOAL_HOLD_OVERDUE_NS;
+}
+
+/**
+ * vcoal_hold_rescue() - fail open: bring the event, hold no more
+ * @hold: a hold that is overdue
+ *
+ * Return: true when an event was stuck. A queue that is disabled or being
+ * served (false) is not stuck.
+ */
+bool vcoal_hold_rescue(struct vcoal_hold *hold)
+{
+	if (!hold->release(hold))
+		return false;
+	/* Pairs with READ_ONCE() in vcoal_hold_wanted(). */
+	WRITE_ONCE(hold->broken, true);
+
+	return true;
+}
+
+/**
+ * vcoal_hold_supported() - can this kernel hold for microseconds?
+ *
+ * Without high-resolution timers every hold would last until the next tick.
+ */
+bool vcoal_hold_supported(void)
+{
+	return hrtimer_resolution < NSEC_PER_MSEC;
+}
