@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How one driver's queues are watched and held.
+ *
+ * An adapter knows one driver and nothing of policies: it finds the queues,
+ * intercepts their events, tells the core what it served, and asks the hold
+ * whether to wait.
+ */
+#ifndef _VCOAL_ADAPTER_H
+#define _VCOAL_ADAPTER_H
+
+#include <vcoal/vcoal.h>
+
+/* What an adapter can do with a NIC; `capabilities` prints the words. */
+#define VCOAL_CAPS(C)				\
+	C(COUNT_RX,	"count-rx")		\
+	C(COUNT_TX,	"count-tx")		\
+	C(RX_USECS,	"rx-usecs")		\
+	C(RX_FRAMES,	"rx-frames")		\
+	C(TX_USECS,	"tx-usecs")		\
+	C(TX_FRAMES,	"tx-frames")
+
+#define VCOAL_CAP_BIT(id, word)	VCOAL_CAP_BIT_##id,
+enum vcoal_cap_bit {
+	VCOAL_CAPS(VCOAL_CAP_BIT)
+	VCOAL_CAP_BITS
+};
+
+#undef VCOAL_CAP_BIT
+
+#define VCOAL_CAP(id)	BIT(VCOAL_CAP_BIT_##id)
+
+/**
+ * struct vcoal_adapter - what the core asks of a driver's adapter
+ * @release: a hold is over: bring the event (required; hard interrupt)
+ * @match: is this netdev mine? (optional; without it the adapter finds its
+ *	NICs by itself)
+ * @scan: find the queues with vcoal_queue_new(), set nic->caps, nic->why and
+ *	nic->priv; nothing is intercepted yet (required)
+ * @hook: intercept one queue (required)
+ * @unhook: give it back; others may still be inside the hook (required)
+ * @kick: let an event through that a hold may have kept; nobody is inside
+ *	the hook any more (required)
+ * @drop: undo what scan() did beside the queues (optional)
+ * @queue_size: bytes of the adapter's queue, which begins with a vcoal_queue
+ * @name: what sysfs calls it (required)
+ *
+ * scan, hook, unhook, kick and drop run under rtnl for netdevs.
+ */
+struct vcoal_adapter {
+	bool (*release)(struct vcoal_hold *hold);
+	bool (*match)(const struct net_device *dev);
+	int (*scan)(struct vcoal_nic *nic);
+	int (*hook)(struct vcoal_queue *queue);
+	void (*unhook)(struct vcoal_queue *queue);
+	void (*kick)(struct vcoal_queue *queue);
+	void (*drop)(struct vcoal_nic *nic);
+	size_t queue_size;
+	const char *name;
+};
+
+/**
+ * struct vcoal_served - what one poll did
+ * @now: when it began, ktime ns
+ * @held: how long the interrupt was held before it, from vcoal_hold_end()
+ * @frames: frames served
+ * @bytes: bytes served, 0 where unknown
+ * @full: the whole budget was used
+ */
+struct vcoal_served {
+	u64 now;
+	u64 held;
+	u32 frames;
+	u32 bytes;
+	bool full;
+};
+
+extern const struct vcoal_adapter vcoal_virtio_net;
+
+struct vcoal_queue *__must_check
+vcoal_queue_new(struct vcoal_nic *nic, enum vcoal_dir dir, u32 index);
+void vcoal_queue_hold(struct vcoal_queue *queue);
+void vcoal_queue_irq(struct vcoal_queue *queue);
+void vcoal_queue_served(struct vcoal_queue *queue,
+			const struct vcoal_served *served);
+
+#endif /* _VCOAL_ADAPTER_H */

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * NICs: attach and detach.
+ *
+ * A NIC object lives from NETDEV_REGISTER to NETDEV_UNREGISTER and keeps what
+ * the operator wrote. Its queues live only while it is hooked: open() finds
+ * them afresh and close() forgets them, so no pointer into a driver survives
+ * ifdown, suspend, a namespace move or unbind. Drivers that rebuild queues
+ * without a netdev event (suspend does) have a notifier of their own below.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "nic.h"
+
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+#include <linux/suspend.h>
+#include <vcoal/adapter.h>
+#include "control.h"
+#include "debugfs.h"
+#include "queue.h"
+#include "registry.h"
+#include "sysfs.h"
+#include "vm.h"
+
+/* Both under vcoal_mutex. */
+static bool vcoal_enabled = true;
+static bool vcoal_frozen;
+
+static struct vcoal_nic *vcoal_nic_find(const struct net_device *dev)
+{
+	struct vcoal_nic *nic;
+	struct vcoal_vm *vm;
+
+	lockdep_assert_held(&vcoal_mutex);
+
+	list_for_each_entry(vm, &vcoal_vms, list)
+		list_for_each_entry(nic, &vm->nics, list)
+			if (nic->dev == dev)
+				return nic;
+
+	return NULL;
+}
+
+static bool vcoal_nic_name_taken(const struct vcoal_vm *vm, const char *name)
+{
+	struct vcoal_nic *nic;
+
+	list_for_each_entry(nic, &vm->nics, list)
+		if (!strcmp(kobject_name(&nic->kobj), name))
+			return true;
+
+	return false;
+}
+
+/* Namespaces may use a name twice: the second is called eth0@2. */
+static void vcoal_nic_name(const struct vcoal_vm *vm, const char *name,
+			   char *buf, size_t size)
+{
+	unsigned int n = 1;
+
+	strscpy(buf, name, size);
+	while (vcoal_nic_name_taken(vm, buf))
+		snprintf(buf, size, "%s@%u", name, ++n);
+}
+
+/**
+ * vcoal_nic_free() - the last reference is gone
+ * @nic: closed
+ */
+void vcoal_nic_free(struct vcoal_nic *nic)
+{
+	kfree(nic);
+}
+
+/**
+ * vcoal_nic_new() - a NIC appeared
+ * @name: wanted name; a number is appended when it is taken
+ * @vm_id: who owns it
+ * @vm_permanent: keep the VM when its last NIC leaves
+ * @adapter: who knows its driver
+ * @dev: its netdev, or NULL
+ *
+ * Return: the NIC, not hooked yet, or NULL without memory
+ */
+struct vcoal_nic *vcoal_nic_new(const char *name, const char *vm_id,
+				bool vm_permanent,
+				const struct vcoal_adapter *adapter,
+				struct net_device *dev)
+{
+	char unique[IFNAMSIZ + 16];
+	struct vcoal_nic *nic;
+
+	lockdep_assert_held(&vcoal_mutex);
+
+	nic = kzalloc(sizeof(*nic), GFP_KERNEL);
+	if (!nic)
+		return NULL;
+
+	INIT_LIST_HEAD(&nic->queues);
+	nic->adapter = adapter;
+	nic->dev = dev;
+	kobject_init(&nic->kobj, &vcoal_nic_ktype);
+
+	nic->vm = vcoal_vm_get(vm_id, vm_permanent);
+	if (!nic->vm)
+		goto err_put_nic;
+
+	vcoal_nic_name(nic->vm, name, unique, sizeof(unique));
+	if (kobject_add(&nic->kobj, nic->vm->nics_kobj, "%s", unique))
+		goto err_put_vm;
+	nic->queues_kobj = kobject_create_and_add("queues", &nic->kobj);
+	if (!nic->queues_kobj)
+		goto err_put_vm;
+
+	list_add_tail(&nic->list, &nic->vm->nics);
+	vcoal_sysfs_link(nic);
+	vcoal_debugfs_nic_add(nic);
+
+	return nic;
+
+err_put_vm:
+	kobject_del(&nic->kobj);
+	vcoal_vm_put(nic->vm);
+err_put_nic:
+	kobject_put(&nic->kobj);
+	return NULL;
+}
+
+/**
+ * vcoal_nic_remove() - a NIC disappeared
+ * @nic: from vcoal_nic_new()
+ */
+void vcoal_nic_remove(struct vcoal_nic *nic)
+{
+	struct vcoal_vm *vm = nic->vm;
+
+	lockdep_assert_held(&vcoal_mutex);
+
+	vcoal_nic_close(nic);
+	vcoal_debugfs_nic_del(nic);
+	vcoal_sysfs_unlink(nic);
+	list_del(&nic->list);
+	kobject_put(nic->queues_kobj);
+	kobject_del(&nic->kobj);
+	kobject_put(&nic->kobj);
+	vcoal_vm_put(vm);
+}
+
+static int vcoal_nic_add_queues(struct vcoal_nic *nic)
+{
+	struct vcoal_queue *queue;
+	int err;
+
+	list_for_each_entry(queue, &nic->queues, list) {
+		err = kobject_add(&queue->kobj, nic->queues_kobj, "%s-%u",
+				  vcoal_dir_name(queue->dir), queue->index);
+		if (err)
+			return err;
+		vcoal_control_apply(queue);
+	}
+
+	return 0;
+}
+
+static int vcoal_nic_hook(struct vcoal_nic *nic)
+{
+	struct vcoal_queue *queue;
+	int err;
+
+	list_for_each_entry(queue, &nic->queues, list) {
+		err = nic->adapter->hook(queue);
+		if (err)
+			return err;
+		queue->hooked = true;
+	}
+
+	return 0;
+}
+
+/**
+ * vcoal_nic_open() - find the queues and hook them
+ * @nic: not hooked
+ *
+ * Return: 0, or an error after which the NIC runs its driver's own code
+ */
+int vcoal_nic_open(struct vcoal_nic *nic)
+{
+	int err;
+
+	lockdep_assert_held(&vcoal_mutex);
+
+	if (!vcoal_enabled || vcoal_frozen || nic->mode == VCOAL_MODE_OFF ||
+	    !list_empty(&nic->queues))
+		return 0;
+	if (nic->dev && !(netif_running(nic->dev) &&
+			  netif_device_present(nic->dev)))
+		return 0;
+
+	err = nic->adapter->scan(nic);
+	if (!err)
+		err = vcoal_nic_add_queues(nic);
+	if (!err)
+		err = vcoal_nic_hook(nic);
+	if (err) {
+		vcoal_nic_close(nic);
+		pr_warn("%s: not managed (error %d), the driver runs unchanged\n",
+			kobject_name(&nic->kobj), err);
+	}
+
+	return err;
+}
+
+/**
+ * vcoal_nic_close() - give the queues back
+ * @nic: hooked, or half hooked, or not at all
+ *
+ * The order: restore the pointers, wait for who is still inside, stop the
+ * timers that only those could start, let through what a hold kept, and only
+ * then free what all of them used.
+ */
+void vcoal_nic_close(struct vcoal_nic *nic)
+{
+	struct vcoal_queue *queue, *next;
+
+	lockdep_assert_held(&vcoal_mutex);
+
+	if (list_empty(&nic->queues) && !nic->priv)
+		return;
+
+	list_for_each_entry(queue, &nic->queues, list)
+		if (queue->hooked)
+			nic->adapter->unhook(queue);
+	synchronize_net();
+	list_for_each_entry(queue, &nic->queues, list) {
+		vcoal_hold_close(&queue->hold);
+		if (queue->hooked)
+			nic->adapter->kick(queue);
+	}
+	if (nic->adapter->drop)
+		nic->adapter->drop(nic);
+
+	list_for_each_entry_safe(queue, next, &nic->queues, list) {
+		vcoal_queue_retire(queue);
+		list_del(&queue->list);
+		kobject_del(&queue->kobj);
+		kobject_put(&queue->kobj);
+	}
+	nic->caps = 0;
+	nic->why = NULL;
+}
+
+/**
+ * vcoal_nic_apply() - settings of the NIC changed
+ * @nic: the NIC
+ */
+void vcoal_nic_apply(struct vcoal_nic *nic)
+{
+	struct vcoal_queue *queue;
+
+	lockdep_assert_held(&vcoal_mutex);
+
+	list_for_each_entry(queue, &nic->queues, list)
+		vcoal_control_apply(queue);
+}
+
+/**
+ * vcoal_nic_set_mode() - who decides for this NIC
+ * @nic: the NIC
+ * @mode: VCOAL_MODE_OFF unhooks it
+ */
+void vcoal_nic_set_mode(struct vcoal_nic *nic, enum vcoal_mode mode)
+{
+	ASSERT_RTNL();
+	lockdep_assert_held(&vcoal_mutex);
+
+	nic->mode = mode;
+	if (mode == VCOAL_MODE_OFF)
+		vcoal_nic_close(nic);
+	else if (list_empty(&nic->queues))
+		vcoal_nic_open(nic);
+	else
+		vcoal_nic_apply(nic);
+}
+
+static void vcoal_nics_update(void)
+{
+	struct vcoal_nic *nic;
+	struct vcoal_vm *vm;
+
+	list_for_each_entry(vm, &vcoal_vms, list) {
+		list_for_each_entry(nic, &vm->nics, list) {
+			if (vcoal_enabled && !vcoal_frozen)
+				vcoal_nic_open(nic);
+			else
+				vcoal_nic_close(nic);
+		}
+	}
+}
+
+/**
+ * vcoal_nics_enabled() - is the master switch on?
+ */
+bool vcoal_nics_enabled(void)
+{
+	return READ_ONCE(vcoal_enabled);
+}
+
+/**
+ * vcoal_nics_enable() - the master switch
+ * @enable: false unhooks every NIC
+ */
+void vcoal_nics_enable(bool enable)
+{
+	ASSERT_RTNL();
+	lockdep_assert_held(&vcoal_mutex);
+
+	WRITE_ONCE(vcoal_enabled, enable);
+	vcoal_nics_update();
+}
+
+static void vcoal_nic_appear(struct net_device *dev)
+{
+	const struct vcoal_adapter *adapter = vcoal_adapter_match(dev);
+
+	if (!adapter)
+		return;
+	if (!vcoal_nic_new(dev->name, "local", true, adapter, dev))
+		netdev_warn(dev, "vcoal: not managed, out of memory\n");
+}
+
+static void vcoal_nic_rename(struct vcoal_nic *nic)
+{
+	char unique[IFNAMSIZ + 16];
+
+	vcoal_nic_name(nic->vm, nic->dev->name, unique, sizeof(unique));
+	if (kobject_rename(&nic->kobj, unique))
+		netdev_warn(nic->dev, "vcoal: still called %s in sysfs\n",
+			    kobject_name(&nic->kobj));
+	vcoal_debugfs_nic_del(nic);
+	vcoal_debugfs_nic_add(nic);
+}
+
+static void vcoal_nic_changed(struct vcoal_nic *nic, unsigned long event)
+{
+	switch (event) {
+	case NETDEV_UP:
+		vcoal_nic_open(nic);
+		break;
+	case NETDEV_GOING_DOWN:
+		vcoal_nic_close(nic);
+		break;
+	case NETDEV_CHANGENAME:
+		vcoal_nic_rename(nic);
+		break;
+	case NETDEV_UNREGISTER:
+		vcoal_nic_remove(nic);
+		break;
+	}
+}
+
+static int vcoal_netdev_event(struct notifier_block *nb, unsigned long event,
+			      void *ptr)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+	struct vcoal_nic *nic;
+
+	mutex_lock(&vcoal_mutex);
+	nic = vcoal_nic_find(dev);
+	if (nic)
+		vcoal_nic_changed(nic, event);
+	else if (event == NETDEV_REGISTER)
+		vcoal_nic_appear(dev);
+	mutex_unlock(&vcoal_mutex);
+
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vcoal_netdev_nb = {
+	.notifier_call = vcoal_netdev_event,
+};
+
+static void vcoal_nics_freeze(bool freeze)
+{
+	rtnl_lock();
+	mutex_lock(&vcoal_mutex);
+	vcoal_frozen = freeze;
+	vcoal_nics_update();
+	mutex_unlock(&vcoal_mutex);
+	rtnl_unlock();
+}
+
+/*
+ * virtio frees and re-creates queues and NAPIs in its freeze and restore
+ * callbacks, with no netdev event: let go of them before, find them after.
+ */
+static int vcoal_pm_event(struct notifier_block *nb, unsigned long event,
+			  void *unused)
+{
+	switch (event) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_SUSPEND_PREPARE:
+	case PM_RESTORE_PREPARE:
+		vcoal_nics_freeze(true);
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_SUSPEND:
+	case PM_POST_RESTORE:
+		vcoal_nics_freeze(false);
+		break;
+	}
+
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vcoal_pm_nb = {
+	.notifier_call = vcoal_pm_event,
+};
+
+/**
+ * vcoal_nics_init() - watch netdevs; those that exist are attached here
+ */
+int vcoal_nics_init(void)
+{
+	int err;
+
+	err = register_pm_notifier(&vcoal_pm_nb);
+	if (err)
+		return err;
+	err = register_netdevice_notifier(&vcoal_netdev_nb);
+	if (err)
+		goto err_unregister_pm;
+
+	return 0;
+
+err_unregister_pm:
+	unregister_pm_notifier(&vcoal_pm_nb);
+	return err;
+}
+
+/**
+ * vcoal_nics_exit() - let go of every netdev
+ *
+ * Unregistering replays GOING_DOWN and UNREGISTER for all of them.
+ */
+void vcoal_nics_exit(void)
+{
+	unregister_netdevice_notifier(&vcoal_netdev_nb);
+	unregister_pm_notifier(&vcoal_pm_nb);
+}
