@@ -7,6 +7,7 @@ comes from the console: results, number of cases, kernel reports, taint,
 leaks, and the line that says the end was reached.
 """
 
+import collections
 import dataclasses
 import os
 import re
@@ -20,7 +21,6 @@ from pathlib import Path
 from . import apt, source
 
 REPO = Path(__file__).resolve().parents[2]
-PARTS = ("Kbuild", "module", "include", "kunit")
 TIMEOUT_S = 300
 DONE = "vcoal-kunit: done"
 
@@ -116,19 +116,6 @@ def expected(folder):
                for path in folder.glob("*.c"))
 
 
-def _build(kernel):
-    """vcoal.ko with the suites inside, built from a copy."""
-    copy = apt.cache_dir("kunit-build")
-    shutil.rmtree(copy)
-    copy.mkdir()
-    for part in PARTS:
-        whole = REPO / part
-        copier = shutil.copytree if whole.is_dir() else shutil.copy2
-        copier(whole, copy / part)
-    source.build_module(kernel, copy, "KUNIT=1")
-    return copy / "vcoal.ko"
-
-
 def _initrd(temp, module):
     """An initial root for user-mode Linux: busybox, init, the module."""
     apt.install(["cpio"])
@@ -188,14 +175,15 @@ def judge(console, need):
 def run():
     """Build, boot, judge; True when all is well."""
     kernel = source.build("uml")
+    module = source.vcoal(kernel, "KUNIT=1")
     with apt.lock("kunit"), \
             tempfile.TemporaryDirectory(dir=apt.cache_dir("tmp")) as temp:
-        console = _boot(kernel, _initrd(Path(temp), _build(kernel)))
+        console = _boot(kernel, _initrd(Path(temp), module))
     apt.cache_dir("logs").joinpath("kunit.log").write_text(console)
     results = judge(console, expected(REPO / "kunit"))
     print("\n".join(results.ktap))
-    for fault in results.faults:
-        print(f"# kunit: {fault}")
+    for fault, times in collections.Counter(results.faults).items():
+        print(f"# kunit: {fault}" + (f" ({times} times)" if times > 1 else ""))
     print(f"# kunit: {results.cases} cases, {results.skipped} skipped, "
           f"{len(results.faults)} faults", flush=True)
     return not results.faults

@@ -19,16 +19,18 @@ from pathlib import Path
 from . import apt
 
 PACKAGE = "linux-source-6.12"
+REPO = Path(__file__).resolve().parents[2]
+PARTS = ("Kbuild", "module", "include", "kunit")
 CONFIGS = Path(__file__).parent / "configs"
 TOOLS = ["make", "gcc", "flex", "bison", "bc", "libelf-dev", "xz-utils",
-         "libc6-dev"]
+         "libc6-dev", "kmod"]
 PROGRESS_S = 30
 
 # Register tables of one graphics driver: a third of the source, never built.
 UNUSED = "/drivers/gpu/drm/amd/include/"
 
 
-class BuildError(Exception):
+class BuildError(apt.AptError):
     """A kernel could not be configured or built."""
 
 
@@ -52,16 +54,18 @@ FLAVOURS = {
 
 @dataclasses.dataclass(frozen=True)
 class Kernel:
-    """A built kernel: build modules against tree, boot image."""
+    """A built kernel: build modules against tree, boot image, insert modules.
+
+    The directory of modules is there when the flavour has any.
+    """
     tree: Path
     image: Path
     arch: str
     release: str
 
     def modules(self):
-        """Paths of the modules that were built with it."""
-        order = (self.tree / "modules.order").read_text().split()
-        return [self.tree / name.replace(".o", ".ko") for name in order]
+        """Directory with the modules and their modules.dep."""
+        return self.tree / "install/lib/modules" / self.release
 
 
 def source():
@@ -155,6 +159,9 @@ def _build(name, flavour, tree):
                       f"{time.monotonic() - begin:.0f} s", flush=True)
     if make.returncode:
         raise BuildError(f"{name}: build failed, {log}:\n" + _errors(log))
+    if "modules" in flavour.targets:
+        apt.run(_make(flavour, tree, f"INSTALL_MOD_PATH={tree}/install",
+                      "modules_install"))
     print(f"# source: {name}: built in {time.monotonic() - begin:.0f} s",
           flush=True)
 
@@ -182,8 +189,18 @@ def build(name):
     return Kernel(tree, tree / flavour.image, flavour.arch, release)
 
 
-def build_module(kernel, module, *args):
-    """Build the out-of-tree module in directory module for this kernel."""
+def vcoal(kernel, *args):
+    """vcoal.ko for this kernel, built from a fresh copy of the sources."""
     flavour = next(f for f in FLAVOURS.values() if f.arch == kernel.arch)
-    return apt.run(_make(flavour, kernel.tree, f"M={module}", *args,
-                         "modules"), env=_environment())
+    copy = apt.cache_dir("build", kernel.release)
+    with apt.lock(f"build-{kernel.release}"):
+        shutil.rmtree(copy)
+        copy.mkdir()
+        for part in PARTS:
+            whole = REPO / part
+            copier = shutil.copytree if whole.is_dir() else shutil.copy2
+            if whole.exists():
+                copier(whole, copy / part)
+        apt.run(_make(flavour, kernel.tree, f"M={copy}", *args, "modules"),
+                env=_environment())
+    return copy / "vcoal.ko"

@@ -90,7 +90,7 @@ def abi_syntax():
 def _attributes():
     """Names of all sysfs attributes that the code makes, with their file."""
     for path in _files("*.c", under=("module",)):
-        for name in re.findall(r"^VCOAL_\w*ATTR\w*\(\s*(\w+)",
+        for name in re.findall(r"^VCOAL_ATTR_R[OW]\(\w+, (\w+)\)",
                                path.read_text(), re.M):
             yield name, _name(path)
     counters = (REPO / "include/vcoal/vcoal.h").read_text()
