@@ -91,6 +91,7 @@ struct vcoal_nic *vcoal_nic_new(const char *name, const char *vm_id,
 {
 	char unique[IFNAMSIZ + 16];
 	struct vcoal_nic *nic;
+	struct vcoal_vm *vm;
 
 	lockdep_assert_held(&vcoal_mutex);
 
@@ -103,26 +104,26 @@ struct vcoal_nic *vcoal_nic_new(const char *name, const char *vm_id,
 	nic->dev = dev;
 	kobject_init(&nic->kobj, &vcoal_nic_ktype);
 
-	nic->vm = vcoal_vm_get(vm_id, vm_permanent);
-	if (!nic->vm)
+	vm = vcoal_vm_get(vm_id, vm_permanent);
+	if (!vm)
 		goto err_put_nic;
 
-	vcoal_nic_name(nic->vm, name, unique, sizeof(unique));
-	if (kobject_add(&nic->kobj, nic->vm->nics_kobj, "%s", unique))
+	nic->vm = vm;
+	vcoal_nic_name(vm, name, unique, sizeof(unique));
+	if (kobject_add(&nic->kobj, vm->nics_kobj, "%s", unique))
 		goto err_put_vm;
 	nic->queues_kobj = kobject_create_and_add("queues", &nic->kobj);
 	if (!nic->queues_kobj)
 		goto err_put_vm;
 
-	list_add_tail(&nic->list, &nic->vm->nics);
+	list_add_tail(&nic->list, &vm->nics);
 	vcoal_sysfs_link(nic);
 	vcoal_debugfs_nic_add(nic);
 
 	return nic;
 
 err_put_vm:
-	kobject_del(&nic->kobj);
-	vcoal_vm_put(nic->vm);
+	vcoal_vm_put(vm);
 err_put_nic:
 	kobject_put(&nic->kobj);
 	return NULL;
@@ -244,7 +245,6 @@ void vcoal_nic_close(struct vcoal_nic *nic)
 	list_for_each_entry_safe(queue, next, &nic->queues, list) {
 		vcoal_queue_retire(queue);
 		list_del(&queue->list);
-		kobject_del(&queue->kobj);
 		kobject_put(&queue->kobj);
 	}
 	nic->caps = 0;

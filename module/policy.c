@@ -17,6 +17,9 @@ static const struct vcoal_policy *vcoal_policies[VCOAL_POLICIES];
 static const struct vcoal_policy *const vcoal_policies_builtin[] = {
 	&vcoal_policy_observe,
 	&vcoal_policy_fixed,
+	&vcoal_policy_rate,
+	&vcoal_policy_dim,
+	&vcoal_policy_aic,
 };
 
 /**

@@ -90,7 +90,7 @@ void vcoal_queue_read(struct vcoal_queue *queue, struct vcoal_counters *sum)
  */
 void vcoal_queue_hold(struct vcoal_queue *queue)
 {
-	trace_vcoal_hold(queue, queue->hold.ns, queue->hold.frames);
+	trace_vcoal_hold(queue);
 	vcoal_hold_begin(&queue->hold, ktime_get_ns());
 }
 

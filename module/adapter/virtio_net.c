@@ -37,7 +37,8 @@ struct vnet_queue {
 	struct virtqueue *vq;
 	void (*driver_callback)(struct virtqueue *vq);
 	struct netdev_queue *txq;
-	/* Used index at the last look, split ring only; NAPI owner's. */
+	/* Used index at the last look and where; split ring, NAPI owner's. */
+	const void *used_ring;
 	u16 used;
 	/* Where a running hold wants its interrupt; see vnet_ring_suppress(). */
 	u16 event;
@@ -207,8 +208,9 @@ static void vnet_tx_reopen(struct vnet_queue *queue)
 
 /*
  * Packets completed since the last look. The driver's poll does not tell, and
- * start_xmit() reaps as well: a split ring's used index knows exactly, a
- * packed ring is judged by what this poll freed.
+ * start_xmit() reaps as well: a split ring's used index knows exactly. A
+ * packed ring is judged by what this poll freed. A ring that `ethtool -G`
+ * replaced counts from 0 again: what the old one had left is not known.
  */
 static u32 vnet_tx_frames(struct vnet_queue *queue)
 {
@@ -219,9 +221,11 @@ static u32 vnet_tx_frames(struct vnet_queue *queue)
 	used = vnet_ring_used(queue->vq);
 	frames = used - queue->used;
 	queue->used = used;
+	if (likely(queue->used_ring == vnet_ring_id(queue->vq)))
+		return frames;
+	queue->used_ring = vnet_ring_id(queue->vq);
 
-	/* A replaced ring begins at 0 again. */
-	return frames <= queue->q.ring_size ? frames : 0;
+	return 0;
 }
 
 /*
@@ -497,6 +501,11 @@ static int vnet_hook(struct vcoal_queue *base)
 	bool tx = base->dir == VCOAL_TX;
 	struct vnet_queue *queue = to_vnet(base);
 
+	/* The queue is up and rtnl keeps its ring: look before the hook does. */
+	if (queue->split) {
+		queue->used_ring = vnet_ring_id(queue->vq);
+		queue->used = vnet_ring_used(queue->vq);
+	}
 	queue->driver_callback = queue->vq->callback;
 	vcoal_key_add(&queue->vq_key, queue->vq);
 	/* The key before the callback; pairs with vring_interrupt()'s call. */

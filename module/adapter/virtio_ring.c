@@ -63,6 +63,15 @@ void vnet_vq_put(void)
 }
 
 /**
+ * vnet_ring_id() - tells a ring from the one that replaced it
+ * @vq: a split ring that the caller may touch
+ */
+const void *vnet_ring_id(struct virtqueue *vq)
+{
+	return vnet_vq.vring(vq)->used;
+}
+
+/**
  * vnet_ring_used() - how many buffers the device has used
  * @vq: a split ring that the caller may touch
  */

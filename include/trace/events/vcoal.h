@@ -42,9 +42,9 @@ DEFINE_EVENT(vcoal_queue, vcoal_irq,
 
 TRACE_EVENT(vcoal_hold,
 
-	TP_PROTO(const struct vcoal_queue *queue, u32 hold_ns, u32 frames),
+	TP_PROTO(const struct vcoal_queue *queue),
 
-	TP_ARGS(queue, hold_ns, frames),
+	TP_ARGS(queue),
 
 	TP_STRUCT__entry(
 		__field(u32, hold_ns)
@@ -55,8 +55,8 @@ TRACE_EVENT(vcoal_hold,
 	),
 
 	TP_fast_assign(
-		__entry->hold_ns = hold_ns;
-		__entry->frames = frames;
+		__entry->hold_ns = READ_ONCE(queue->hold.ns);
+		__entry->frames = READ_ONCE(queue->hold.frames);
 		__entry->index = queue->index;
 		__entry->dir = queue->dir;
 		strscpy(__entry->nic, kobject_name(&queue->nic->kobj),
