@@ -26,6 +26,8 @@ struct call {
 	int fd;
 };
 
+typedef long (*call_fn)(struct call *call);
+
 static void must(int good, const char *what)
 {
 	if (good)
@@ -44,7 +46,7 @@ static void open_link(struct call *call, int up)
 {
 	call->fd = socket(AF_INET, SOCK_DGRAM, 0);
 	must(call->fd >= 0, "socket");
-	strncpy(call->ifr.ifr_name, call->file, IFNAMSIZ - 1);
+	snprintf(call->ifr.ifr_name, IFNAMSIZ, "%s", call->file);
 	must(!ioctl(call->fd, SIOCGIFFLAGS, &call->ifr), call->file);
 	if (up)
 		call->ifr.ifr_flags |= IFF_UP;
@@ -73,7 +75,7 @@ static long do_write(struct call *call)
 }
 
 /* Prepare everything that is not to be tested; return the call that is. */
-static long (*prepare(struct call *call, const char *verb))(struct call *)
+static call_fn prepare(struct call *call, const char *verb)
 {
 	if (!strcmp(verb, "insmod")) {
 		open_file(call, O_RDONLY);
@@ -107,7 +109,7 @@ static int left(int fd)
 
 int main(int argc, char **argv)
 {
-	long (*run)(struct call *);
+	call_fn run;
 	struct call call = {};
 	int fail, unfired, err;
 
