@@ -19,7 +19,7 @@ LAB_KERNELS := $(or $(filter-out all,$(KVER)),$(SERIES))
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall clean help python check check-fast \
-	static kunit build-matrix lab-virtio lab-debug demo sim fuzz bench
+	static kunit build-matrix lab-virtio lab-xen lab-debug demo sim fuzz bench
 
 ifneq ($(filter $(SERIES),$(KVER)),)
 modules: python
@@ -65,6 +65,9 @@ build-matrix: python
 lab-virtio: python
 	@$(VLAB) virtio $(LAB_KERNELS)
 
+lab-xen: python
+	@$(VLAB) xen $(filter $(SERIES),$(KVER))
+
 lab-debug: python
 	@$(VLAB) debug
 
@@ -90,5 +93,6 @@ help:
 	@echo "  make build-matrix       3 kernels x 3 flavours, warnings are errors"
 	@echo "  make kunit              KUnit suites in user-mode Linux"
 	@echo "  make lab-virtio         guests under QEMU (KVER=6.1|6.12|7.2|all)"
+	@echo "  make lab-xen            a Xen host with domains (KVER=6.1|6.12)"
 	@echo "  make lab-debug          the same under KASAN, lockdep and others"
 	@echo "  make sim | fuzz | bench policies: simulator, fuzzer, measurements"

@@ -163,17 +163,28 @@ def _add_tools(archive):
     archive.copy("bin/vtraffic", vtraffic())
 
 
-def build(image, module, names=MODULES):
-    """Initial RAM file system with module as /vcoal.ko; returns its path."""
+def contents(image, module, names=MODULES):
+    """What every guest needs, with module as /vcoal.ko; not yet written."""
     archive = Archive()
     for folder in FOLDERS:
         archive.folder(folder)
     _add_tools(archive)
     _add_modules(archive, image, names)
-    archive.file("init", (GUEST / "init").read_bytes(), executable=True)
     archive.file("vcoal.ko", Path(module).read_bytes())
-    path = apt.cache_dir("initrd") / f"{image.release}.cpio"
+    return archive
+
+
+def save(archive, name):
+    """Write an archive to the cache, at once; returns its path."""
+    path = apt.cache_dir("initrd") / f"{name}.cpio"
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as temp:
         archive.write(Path(temp.name))
         Path(temp.name).rename(path)
     return path
+
+
+def build(image, module, names=MODULES):
+    """Initial RAM file system with module as /vcoal.ko; returns its path."""
+    archive = contents(image, module, names)
+    archive.file("init", (GUEST / "init").read_bytes(), executable=True)
+    return save(archive, image.release)

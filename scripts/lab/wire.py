@@ -108,7 +108,7 @@ class Wire:
         text = self.guest.run(f"{self._snapshot()}\necho @@\n{script}\n"
                               f"echo @@\n{self._snapshot()}", seconds)
         before, said, after = text.split("@@\n")
-        return said, _difference(_values(before), _values(after))
+        return said, difference(values(before), values(after))
 
     def flow(self, count, rate=0, size=64, burst=1, options="",
              sink_options=""):
@@ -124,7 +124,7 @@ class Wire:
             until [ -s /run/sink ]; do usleep 20000; done
             cat /run/sink
             """)
-        seen = _values(said.replace(" ", "\n"))
+        seen = values(said.replace(" ", "\n"))
         return Flow(seen["sent"], seen["received"], seen["missing"],
                     seen["reordered"], delta)
 
@@ -137,10 +137,10 @@ class Wire:
         said, delta = self.during(qemu.enter(
             self.a.netns, f"vtraffic ping {self.b.address} {PORT_ECHO} "
             f"-n {count} -s {size} {options}"))
-        return _values(said.replace(" ", "\n")), delta
+        return values(said.replace(" ", "\n")), delta
 
 
-def _values(text):
+def values(text):
     """name=number lines; numbers may have a fraction; other lines do not
     count, equal names add up."""
     values = {}
@@ -152,6 +152,6 @@ def _values(text):
     return values
 
 
-def _difference(before, after):
+def difference(before, after):
     return {name: value - before.get(name, 0)
             for name, value in after.items()}

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A Xen host under QEMU: hypervisor, toolstack and domains of Debian.
+
+dom0 is talked to over the second serial port, as every guest of the lab; a
+domain over its console, through dom0, so that it stays within reach whatever
+becomes of its network.
+"""
+
+import functools
+import gzip
+import lzma
+import shlex
+import shutil
+import subprocess
+import textwrap
+import zlib
+from pathlib import Path
+
+from . import apt, image, qemu
+
+VERSION = "4.17"
+PACKAGES = (f"xen-hypervisor-{VERSION}-amd64", f"xen-utils-{VERSION}",
+            "xen-utils-common", "xenstore-utils", f"libxenmisc{VERSION}",
+            "libxencall1", "libxendevicemodel1", "libxenevtchn1",
+            "libxenforeignmemory1", "libxengnttab1", "libxenhypfs1",
+            "libxenstore4", "libxentoolcore1", "libxentoollog1", "libyajl2",
+            "libuuid1", "zlib1g", "liblzma5", "libzstd1", "libgcc-s1")
+BIN = f"usr/lib/xen-{VERSION}/bin"
+PROGRAMS = ("xl", "xenstored", "xenconsoled", "xen-init-dom0",
+            "libxl-save-helper")
+# the loader finds this one only when a thread is to be cancelled
+LATE_LIBRARIES = ("libgcc_s.so.1",)
+LIBRARIES = "lib/x86_64-linux-gnu"
+
+DOM0_MODULES = ("xen_privcmd", "xenfs", "xen_evtchn", "xen_gntdev",
+                "xen_gntalloc", "bridge", "xen_netback")
+DOMU_MODULES = ("xen_netfront",)
+
+DOM0_MB = 640
+DOMAIN_MB = 96
+XEN = ("console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning "
+       "spec-ctrl=no xpti=no pv-l1tf=no")
+KERNEL = "panic=-1 net.ifnames=0 ipv6.disable=1 mitigations=off"
+CREATE_S = 120
+
+# a NIC comes when both ends have agreed
+APPEAR = """
+n=0
+until [ -e /sys/class/net/eth0 ]; do
+    n=$((n + 1))
+    [ $n -lt 200 ] || exit 1
+    usleep 50000
+done
+"""
+
+# of the boot protocol: sectors of set-up code, then the kernel's place
+SETUP_SECTS, PAYLOAD_OFFSET, PAYLOAD_LENGTH = 0x1f1, 0x248, 0x24c
+
+
+@functools.cache
+def _tree():
+    """Where the packages are unpacked."""
+    debs = apt.fetch(apt.BOOKWORM, PACKAGES)
+    tree = apt.cache_dir("xen") / debs[PACKAGES[0]].stem
+    with apt.lock("xen"):
+        if not tree.exists():
+            temp = tree.with_name(tree.name + ".tmp")
+            shutil.rmtree(temp, ignore_errors=True)
+            for deb in debs.values():
+                apt.unpack(deb, temp)
+            packed = temp / f"boot/xen-{VERSION}-amd64.gz"
+            (temp / "xen").write_bytes(gzip.decompress(packed.read_bytes()))
+            temp.rename(tree)
+    return tree
+
+
+def _zstd(data):
+    # the payload is followed by its length, which zstd complains about
+    return subprocess.run(["zstd", "-dc"], input=data, check=False,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL).stdout
+
+
+UNPACK = {b"\xfd7zXZ": lambda data: lzma.LZMADecompressor().decompress(data),
+          b"\x28\xb5\x2f\xfd": _zstd,
+          b"\x1f\x8b": lambda data: zlib.decompressobj(31).decompress(data)}
+
+
+def _vmlinux(boot):
+    """The kernel without its wrapping: Xen boots an ELF image faster."""
+    path = apt.cache_dir("xen") / f"vmlinux-{boot.release}"
+    if not path.exists():
+        wrapped = boot.vmlinuz.read_bytes()
+
+        def word(at):
+            return int.from_bytes(wrapped[at:at + 4], "little")
+
+        begin = (wrapped[SETUP_SECTS] + 1) * 512 + word(PAYLOAD_OFFSET)
+        data = wrapped[begin:begin + word(PAYLOAD_LENGTH)]
+        unpack = next(function for magic, function in UNPACK.items()
+                      if data.startswith(magic))
+        temp = path.with_name(path.name + ".tmp")
+        temp.write_bytes(unpack(data))
+        temp.rename(path)
+    return path
+
+
+def _libraries(tree, program):
+    """Name and path of what a program is linked to, ours before others."""
+    paths = f"{tree}/usr/{LIBRARIES}:{tree}/{LIBRARIES}"
+    said = apt.run(["ldd", program], env={"LD_LIBRARY_PATH": paths,
+                                          "PATH": "/usr/bin:/bin"})
+    if "not found" in said:
+        raise apt.AptError(f"{program} lacks libraries\n{said}")
+    for word in said.split():
+        if word.startswith("/"):
+            name = Path(word).name
+            folder = "lib64" if name.startswith("ld-") else LIBRARIES
+            yield f"{folder}/{name}", word
+
+
+def _add_toolstack(archive, tree):
+    for name in PROGRAMS:
+        archive.copy(f"{BIN}/{name}", tree / BIN / name)
+        archive.link(f"bin/{name}", f"/{BIN}/{name}")
+    programs = [tree / BIN / name for name in PROGRAMS]
+    programs.append(tree / "usr/bin/xenstore")
+    archive.copy("bin/xenstore", programs[-1])
+    for name in ("ls", "list", "read", "rm", "write"):
+        archive.link(f"bin/xenstore-{name}", "xenstore")
+    for program in programs:
+        for name, path in _libraries(tree, program):
+            archive.copy(name, path)
+    for name in LATE_LIBRARIES:
+        archive.copy(f"{LIBRARIES}/{name}", tree / LIBRARIES / name)
+    archive.file("etc/xen/xl.conf", b"")
+
+
+def build(boot, module):
+    """Initial RAM file system of dom0, with that of its domains inside."""
+    tree = _tree()
+    init = (image.GUEST / "init").read_bytes()
+    inner = image.contents(boot, module, DOMU_MODULES)
+    # its parameters differ from case to case: the lab inserts it
+    inner.file("init", init.replace(b"/order\n", b"/none\n"), executable=True)
+    inner.file("lib/modules/none", b"")
+    archive = image.contents(boot, module, DOM0_MODULES)
+    archive.file("init", init, executable=True)
+    _add_toolstack(archive, tree)
+    for name, place in (("xen-start", "bin/xen-start"),
+                        ("xen-dom", "bin/xen-dom"),
+                        ("xen-vif", "etc/xen/scripts/xen-vif")):
+        archive.copy(place, image.GUEST / name)
+    archive.file("domain/initrd",
+                 image.save(inner, f"domain-{boot.release}").read_bytes())
+    archive.file("domain/vmlinux", _vmlinux(boot).read_bytes())
+    return image.save(archive, f"xen-{boot.release}")
+
+
+class Host(qemu.Guest):
+    """dom0 of a machine that Xen runs."""
+
+    def __init__(self, name, boot, initrd, cpus=1, domains=1):
+        memory = DOM0_MB + 128 + (DOMAIN_MB + 32) * domains
+        super().__init__(name, boot, initrd, [], cpus=cpus, memory=memory)
+
+    def _command(self):
+        command = super()._command()
+        # multiboot: the hypervisor is the kernel, all else its modules
+        for option, value in self._multiboot().items():
+            command[command.index(option) + 1] = value
+        return command
+
+    def _multiboot(self):
+        xen = (f"{XEN} dom0_mem={DOM0_MB}M,max:{DOM0_MB}M "
+               f"dom0_max_vcpus={self._cpus}")
+        kernel = f"{_vmlinux(self._image)} console=hvc0 loglevel=7 {KERNEL}"
+        return {"-M": "pc", "-cpu": "qemu64", "-kernel": str(_tree() / "xen"),
+                "-append": xen, "-initrd": f"{kernel},{self._initrd}"}
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            self.run("xen-start")
+        except qemu.GuestError:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+
+class Domain:
+    """One domain of a host, with a NIC on its bridge."""
+
+    def __init__(self, host, number, queues=1):
+        self.host = host
+        self.number = number
+        self.name = f"u{number}"
+        self.address = f"10.79.0.{10 + number}"
+        self.mac = f"00:16:3e:00:00:{number:02x}"
+        self.queues = queues
+        self._requests = 0
+
+    def _config(self):
+        return textwrap.dedent(f"""\
+            name = "{self.name}"
+            type = "pv"
+            kernel = "/domain/vmlinux"
+            ramdisk = "/domain/initrd"
+            memory = {DOMAIN_MB}
+            vcpus = 1
+            vif = [ "script=xen-vif,bridge=xenbr0,mac={self.mac}" ]
+            extra = "console=hvc0 quiet loglevel=1 lab_port=hvc0 {KERNEL}"
+            on_crash = "destroy"
+            """)
+
+    def create(self):
+        """Bring it up, its NIC included."""
+        file = f"/run/{self.name}.cfg"
+        self.host.run(f"""
+            set -e
+            echo {self.queues} > /sys/module/xen_netback/parameters/max_queues
+            echo {shlex.quote(self._config())} > {file}
+            xl create {file}
+            """, CREATE_S)
+        self.run(f"insmod /lib/modules/xen-netfront.ko "
+                 f"max_queues={self.queues}\n{APPEAR}")
+        self.configure()
+
+    def configure(self):
+        """Address of its NIC, which is there but may be a new one."""
+        self.run(f"ip addr replace {self.address}/24 dev eth0\n"
+                 "ip link set eth0 up")
+
+    def destroy(self):
+        """End it, whatever it does."""
+        self.host.run(f"xl destroy {self.name}")
+
+    @property
+    def domid(self):
+        """Its number, another one after every restore."""
+        return int(self.host.run(f"xl domid {self.name}"))
+
+    @property
+    def vif(self):
+        """Name of the backend's interface."""
+        return f"vif{self.domid}.0"
+
+    def ask(self, script, seconds=qemu.REQUEST_S):
+        """Run a shell script in the domain."""
+        self._requests += 1
+        whole = shlex.quote(qemu.PRELUDE + script)
+        return self.host.ask(f"printf %s {whole} | xen-dom {self.name} "
+                             f"{self._requests} {seconds}", seconds + 10)
+
+    def run(self, script, seconds=qemu.REQUEST_S):
+        """Run a script that must succeed; returns what it printed."""
+        answer = self.ask(script, seconds)
+        if answer.status:
+            raise qemu.GuestError(f"{self.name}: exit {answer.status}: "
+                                  f"{script}\n{answer.text}")
+        return answer.text
+
+    def faults(self):
+        """Everything that the domain's kernel complained about."""
+        said = self.run("dmesg; cat /proc/sys/kernel/tainted").splitlines()
+        found = [line for line in said if qemu.FAULT.search(line)]
+        if int(said[-1]) & ~qemu.TAINT_ALLOWED:
+            found.append(f"{self.name}: kernel is tainted: {said[-1]}")
+        return found
