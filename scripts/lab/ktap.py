@@ -15,9 +15,15 @@ class Report:
         self.passed = 0
         self.failed = 0
         self.skipped = 0
+        self._plan = plan
         print("KTAP version 1", flush=True)
         if plan is not None:
             print(f"1..{plan}", flush=True)
+
+    def end(self):
+        """The plan, where it was not known before."""
+        if self._plan is None:
+            print(f"1..{self.count}", flush=True)
 
     @property
     def count(self):

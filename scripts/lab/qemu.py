@@ -7,6 +7,7 @@ is makes no difference there.
 """
 
 import base64
+import contextlib
 import dataclasses
 import os
 import re
@@ -26,6 +27,9 @@ REQUEST_S = 120
 
 # busybox prefers what it has built in, even to what is in the path
 PRELUDE = "alias ip=/bin/ip\n"
+
+# no thread of the emulator takes part in moving packets, only guest time
+EXACT_NIC = "ioeventfd=off,tx=timer,x-txtimer=5000"
 
 FAULT = re.compile(r"BUG:|WARNING:|Oops|Call Trace|KASAN|UBSAN|ODEBUG|"
                    r"possible recursive|possible circular|suspicious RCU|"
@@ -48,10 +52,11 @@ class Answer:
     text: str
 
 
-def hub_nics(count, options=""):
+def hub_nics(count, options="", first=0, exact=False):
     """Arguments for NICs of which each pair shares a hub of its own."""
+    options = ",".join(filter(None, [options, EXACT_NIC if exact else ""]))
     args = []
-    for i in range(count):
+    for i in range(first, first + count):
         args += ["-netdev", f"hubport,id=n{i},hubid={i // 2}",
                  "-device", nic_device(i, options)]
     return args
@@ -80,6 +85,7 @@ class Guest:
         self._requests = 0
         self._buffer = b""
         self._process = None
+        self._dead = ""
 
     def _time_arguments(self):
         """How the processors run."""
@@ -92,7 +98,8 @@ class Guest:
 
     def _command(self):
         append = ("console=ttyS0 loglevel=7 panic=-1 net.ifnames=0 "
-                  "ipv6.disable=1 mitigations=off")
+                  "ipv6.disable=1 mitigations=off "
+                  "rcupdate.rcu_expedited=1")
         if self._exact:
             append += " nokaslr norandmaps"
         return [*self._prefix, "timeout", "--kill-after=5", str(LIFE_S),
@@ -128,7 +135,8 @@ class Guest:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.stdout.close()
 
     def _wait(self, pattern, seconds):
@@ -137,13 +145,18 @@ class Guest:
         while not (match := re.search(pattern, self._buffer, re.S)):
             left = max(0, end - time.monotonic())
             if not select.select([self._process.stdout], [], [], left)[0]:
-                raise GuestError(f"no answer in {seconds} s\n{self._tail()}")
+                self._die(f"no answer in {seconds} s")
             data = os.read(self._process.stdout.fileno(), 65536)
             if not data:
-                raise GuestError(f"the guest is gone\n{self._tail()}")
+                self._die("the guest is gone")
             self._buffer += data
         self._buffer = self._buffer[match.end():]
         return match
+
+    def _die(self, why):
+        """Whatever is asked from now on fails at once."""
+        self._dead = why
+        raise GuestError(f"{why}\n{self._tail()}")
 
     def console(self):
         """What the kernel printed so far."""
@@ -155,13 +168,15 @@ class Guest:
 
     def ask(self, script, seconds=REQUEST_S):
         """Run a shell script in the guest."""
+        if self._dead:
+            raise GuestError(self._dead)
         self._requests += 1
         line = base64.b64encode((PRELUDE + script).encode()).decode()
         try:
             self._process.stdin.write(f"{self._requests} {line}\n".encode())
             self._process.stdin.flush()
-        except BrokenPipeError as error:
-            raise GuestError(f"the guest is gone\n{self._tail()}") from error
+        except BrokenPipeError:
+            self._die("the guest is gone")
         number = self._requests
         match = self._wait(rb"<%d\n(.*)\n>%d (\d+)\n" % (number, number),
                            seconds)

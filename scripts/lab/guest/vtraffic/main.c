@@ -20,7 +20,7 @@ enum vt_operands {
 struct vt_verb {
 	const char *name;
 	enum vt_operands operands;
-	int (*run)(const struct vt_options *opt);
+	vt_run run;
 	const char *help;
 };
 
@@ -32,13 +32,15 @@ static const struct vt_verb vt_verbs[] = {
 	{ "echo",	VT_PORT,	vt_echo,
 	  "answer UDP and TCP" },
 	{ "ping",	VT_HOST_PORT,	vt_ping,
-	  "round trips: -n count | -t seconds, -s size -p pairs -T (tcp)" },
+	  "round trips: -n count | -t seconds, -s size -p pairs -T (tcp) -I (icmp)" },
 	{ "stream",	VT_HOST_PORT,	vt_stream,
 	  "send TCP: -n messages | -t seconds, -s size" },
 	{ "drain",	VT_PORT,	vt_drain,
 	  "receive TCP" },
 	{ "soak",	VT_NOTHING,	vt_soak,
-	  "count work that idle CPUs can do: -t seconds" },
+	  "do what an idle CPU can, for verbs with -m phases to count" },
+	{ "rest",	VT_NOTHING,	vt_rest,
+	  "nothing: -t seconds" },
 	{ "counters",	VT_NOTHING,	vt_counters,
 	  "interrupts and interface counters of this namespace" },
 	{ "xdp-attach",	VT_INTERFACE,	vt_xdp_attach,
@@ -104,6 +106,12 @@ static void vt_option(struct vt_options *opt, int letter)
 	case 'T':
 		opt->tcp = true;
 		break;
+	case 'I':
+		opt->icmp = true;
+		break;
+	case 'm':
+		opt->phases = atoi(optarg);
+		break;
 	default:
 		vt_usage();
 	}
@@ -138,11 +146,11 @@ int main(int argc, char **argv)
 	verb = vt_find(argv[1]);
 	argc--;
 	argv++;
-	while ((letter = getopt(argc, argv, "r:t:n:s:b:p:i:B:o:wT")) != -1)
+	while ((letter = getopt(argc, argv, "r:t:n:s:b:p:i:B:o:wTIm:")) != -1)
 		vt_option(&opt, letter);
 	vt_operands(&opt, verb->operands, argv + optind, argc - optind);
 
 	/* the default slack of 50 us is as long as a hold */
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-	return verb->run(&opt);
+	return opt.phases ? vt_measure(verb->run, &opt) : verb->run(&opt);
 }

@@ -5,11 +5,14 @@
 #include "vtraffic.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,57 +99,110 @@ static bool vt_answer(int fd, char *data, int size)
 	return true;
 }
 
-static void vt_ping_print(float *times, long num, long lost)
+/* What the clients of one run saw together, in shared memory. */
+struct vt_trips {
+	long num;
+	long lost;
+	float times[VT_TIMES_MAX];
+};
+
+static struct vt_trips *vt_trips_new(void)
 {
+	struct vt_trips *trips = mmap(NULL, sizeof(*trips),
+				      PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (trips == MAP_FAILED)
+		vt_die("mmap");
+	return trips;
+}
+
+static void vt_trips_add(struct vt_trips *trips, double seconds)
+{
+	long i = __atomic_fetch_add(&trips->num, 1, __ATOMIC_RELAXED);
+
+	if (i < VT_TIMES_MAX)
+		trips->times[i] = seconds * 1e6;
+}
+
+static void vt_trips_print(struct vt_trips *trips)
+{
+	long num = trips->num < VT_TIMES_MAX ? trips->num : VT_TIMES_MAX;
+	float *times = trips->times;
+
 	qsort(times, num, sizeof(*times), vt_compare);
-	printf("trips=%ld lost=%ld", num, lost);
+	printf("trips=%ld lost=%ld", trips->num, trips->lost);
 	if (num)
 		printf(" p50_us=%.1f p99_us=%.1f max_us=%.1f",
 		       times[num / 2], times[num * 99 / 100], times[num - 1]);
 	printf("\n");
 }
 
-static void vt_ping_one(const struct vt_options *opt)
+/* An echo request; the kernel fills in what a ping socket leaves empty. */
+static int vt_icmp_socket(const char *host, char *data, int size)
 {
-	float *times = malloc(VT_TIMES_MAX * sizeof(*times));
-	char *data = calloc(1, opt->size);
-	double start = vt_now(), sent;
-	long num = 0, lost = 0;
+	struct icmphdr *request = (struct icmphdr *)data;
+
+	if (size < (int)sizeof(*request)) {
+		fprintf(stderr, "size: %zu or more\n", sizeof(*request));
+		exit(2);
+	}
+	request->type = ICMP_ECHO;
+
+	return vt_connected_ping(host);
+}
+
+static int vt_ping_socket(const struct vt_options *opt, char *data)
+{
 	int one = 1, fd;
 
-	if (!times || !data)
-		vt_die("malloc");
-	fd = vt_connected_socket(opt->tcp ? SOCK_STREAM : SOCK_DGRAM,
-				 opt->host, opt->port);
-	if (opt->tcp)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	while (num + lost < (opt->count ? opt->count : VT_TIMES_MAX)) {
+	if (opt->icmp)
+		return vt_icmp_socket(opt->host, data, opt->size);
+	if (!opt->tcp)
+		return vt_connected_socket(SOCK_DGRAM, opt->host, opt->port);
+	fd = vt_connected_socket(SOCK_STREAM, opt->host, opt->port);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+
+	return fd;
+}
+
+static void vt_ping_one(const struct vt_options *opt, struct vt_trips *trips)
+{
+	long count = opt->count ? opt->count / opt->pairs : LONG_MAX;
+	char *data = calloc(2, opt->size), *answer = data + opt->size;
+	double start = vt_now(), sent;
+	int fd;
+
+	if (!data)
+		vt_die("calloc");
+	fd = vt_ping_socket(opt, data);
+	while (count--) {
 		sent = vt_now();
 		if (opt->seconds && sent - start >= opt->seconds)
 			break;
 		if (send(fd, data, opt->size, 0) != opt->size ||
-		    !vt_answer(fd, data, opt->size))
-			lost++;
+		    !vt_answer(fd, answer, opt->size))
+			__atomic_fetch_add(&trips->lost, 1, __ATOMIC_RELAXED);
 		else
-			times[num++] = (vt_now() - sent) * 1e6;
+			vt_trips_add(trips, vt_now() - sent);
 	}
-	vt_ping_print(times, num, lost);
 	free(data);
-	free(times);
 }
 
 int vt_ping(const struct vt_options *opt)
 {
+	struct vt_trips *trips = vt_trips_new();
 	int i;
 
 	for (i = 0; i < opt->pairs; i++) {
 		if (fork())
 			continue;
-		vt_ping_one(opt);
+		vt_ping_one(opt, trips);
 		exit(0);
 	}
 	while (wait(NULL) > 0)
 		;
+	vt_trips_print(trips);
 
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "vtraffic.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,8 +47,9 @@ static bool vt_send_one(int fd, const void *data, int size)
 int vt_send(const struct vt_options *opt)
 {
 	char data[VT_DATAGRAM_MAX] = { 0 };
-	double start, elapsed;
+	unsigned long long end = opt->count ? opt->count : LONG_MAX;
 	unsigned long long seq = 0;
+	double start, elapsed;
 	int fd, i;
 
 	if (opt->size < (int)sizeof(seq) || opt->size > VT_DATAGRAM_MAX) {
@@ -56,12 +58,12 @@ int vt_send(const struct vt_options *opt)
 	}
 	fd = vt_connected_socket(SOCK_DGRAM, opt->host, opt->port);
 	start = vt_now();
-	while (!opt->count || seq < (unsigned long long)opt->count) {
+	while (seq < end) {
 		if (opt->seconds && vt_now() - start >= opt->seconds)
 			break;
 		if (opt->rate)
 			vt_wait_until(start + seq / opt->rate, opt->spin);
-		for (i = 0; i < opt->burst; i++) {
+		for (i = 0; i < opt->burst && seq < end; i++) {
 			memcpy(data, &seq, sizeof(seq));
 			if (!vt_send_one(fd, data, opt->size))
 				vt_die("send");

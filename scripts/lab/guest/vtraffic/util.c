@@ -57,17 +57,16 @@ int vt_bound_socket(int type, int port)
 	return fd;
 }
 
-int vt_connected_socket(int type, const char *host, int port)
+static int vt_connect(int fd, const char *host, int port)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
-	int room = 4 << 20, fd;
+	int room = 4 << 20;
 
 	addr.sin_port = htons(port);
 	if (inet_pton(AF_INET, host, &addr.sin_addr) != 1) {
 		fprintf(stderr, "%s: not an address\n", host);
 		exit(2);
 	}
-	fd = socket(AF_INET, type, 0);
 	if (fd < 0)
 		vt_die("socket");
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
@@ -75,6 +74,17 @@ int vt_connected_socket(int type, const char *host, int port)
 		vt_die("connect");
 
 	return fd;
+}
+
+int vt_connected_socket(int type, const char *host, int port)
+{
+	return vt_connect(socket(AF_INET, type, 0), host, port);
+}
+
+/* Needs net.ipv4.ping_group_range. */
+int vt_connected_ping(const char *host)
+{
+	return vt_connect(socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP), host, 0);
 }
 
 static void vt_temp_name(const char *output, char *temp, size_t size)

@@ -21,10 +21,14 @@ struct vt_options {
 	int pairs;
 	int busy_us;
 	int idle_ms;
+	int phases;
 	bool spin;
 	bool tcp;
+	bool icmp;
 	const char *output;
 };
+
+typedef int (*vt_run)(const struct vt_options *opt);
 
 int vt_send(const struct vt_options *opt);
 int vt_sink(const struct vt_options *opt);
@@ -33,9 +37,13 @@ int vt_ping(const struct vt_options *opt);
 int vt_stream(const struct vt_options *opt);
 int vt_drain(const struct vt_options *opt);
 int vt_soak(const struct vt_options *opt);
+int vt_rest(const struct vt_options *opt);
 int vt_counters(const struct vt_options *opt);
 int vt_xdp_attach(const struct vt_options *opt);
 int vt_xdp_detach(const struct vt_options *opt);
+
+/* soak.c */
+int vt_measure(vt_run run, const struct vt_options *opt);
 
 /* util.c */
 double vt_now(void);
@@ -43,6 +51,7 @@ void vt_sleep(double seconds);
 void vt_die(const char *what);
 int vt_bound_socket(int type, int port);
 int vt_connected_socket(int type, const char *host, int port);
+int vt_connected_ping(const char *host);
 void vt_background(const char *output);
 void vt_finish(const char *output);
 

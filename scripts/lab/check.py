@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Every part of the lab in one go, and one line that says how it went.
+
+Each part is a process of its own: one that crashes, hangs or says nothing is
+a failure, and the others still run.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+VLAB = Path(__file__).resolve().parents[1] / "vlab"
+QUIET_S = 60
+RESULT = re.compile(r"^( *)(not ok|ok) \d+")
+
+# name of the part, its command line, and how long it may take in seconds
+FAST = (("static", ["static"], 600),
+        ("matrix", ["matrix"], 1800),
+        ("kunit", ["kunit"], 1800))
+ALL = (("static", ["static"], 600),
+       ("matrix", ["matrix"], 1800),
+       ("kunit", ["kunit"], 1800),
+       ("virtio 6.1", ["virtio", "6.1"], 1200),
+       ("virtio 6.12", ["virtio", "6.12"], 1200),
+       ("virtio 7.2", ["virtio", "7.2"], 1200),
+       ("debug", ["debug"], 2400))
+
+
+class Tally:
+    """Counts the results in a KTAP stream; sums of results do not count."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+        self._below = set()
+
+    def line(self, text):
+        """Take one line of output."""
+        match = RESULT.match(text)
+        if not match:
+            return
+        depth = len(match[1])
+        is_sum = depth + 4 in self._below
+        self._below = {d for d in self._below if d <= depth} | {depth}
+        if is_sum:
+            return
+        if match[2] == "ok":
+            self.passed += 1
+        else:
+            self.failed += 1
+
+
+class Part:
+    """One running part, its output passed on as it comes."""
+
+    def __init__(self, name, arguments, limit):
+        self.tally = Tally()
+        self._name = name
+        self._limit = limit
+        self._begin = time.monotonic()
+        self._last = self._begin
+        self._late = False
+        self._process = subprocess.Popen(
+            [sys.executable, "-u", str(VLAB), *arguments], text=True,
+            errors="replace", stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True)
+
+    def _seconds(self):
+        return time.monotonic() - self._begin
+
+    def _watch(self, over):
+        """Say that it still runs; end it when it takes too long."""
+        while not over.wait(5):
+            if self._seconds() > self._limit:
+                self._late = True
+                os.killpg(self._process.pid, signal.SIGKILL)
+                return
+            if time.monotonic() - self._last > QUIET_S:
+                self._last = time.monotonic()
+                print(f"# {self._name}: still running, "
+                      f"{self._seconds():.0f} s", flush=True)
+
+    def run(self):
+        """Wait for its end; a failure beside the results is one more."""
+        over = threading.Event()
+        watch = threading.Thread(target=self._watch, args=[over], daemon=True)
+        watch.start()
+        for line in self._process.stdout:
+            self._last = time.monotonic()
+            self.tally.line(line)
+            print(line, end="", flush=True)
+        status = self._process.wait()
+        over.set()
+        watch.join()
+        self._judge(status)
+
+    def _judge(self, status):
+        tally = self.tally
+        what = None
+        if self._late:
+            what = f"ended after {self._limit} s"
+        elif status and not tally.failed:
+            what = f"exit status {status}"
+        elif not tally.passed and not tally.failed:
+            what = "no results"
+        if what:
+            tally.failed += 1
+            print(f"# {self._name}: FAILED: {what}")
+        print(f"# {self._name}: {tally.passed} passed, {tally.failed} failed, "
+              f"{self._seconds():.0f} s", flush=True)
+
+
+def run(parts):
+    """Run the parts in order; True when nothing failed."""
+    passed = failed = 0
+    for name, arguments, limit in parts:
+        print(f"# {name}: begin", flush=True)
+        part = Part(name, arguments, limit)
+        part.run()
+        passed += part.tally.passed
+        failed += part.tally.failed
+    print(f"{passed} passed, {failed} failed")
+    return passed > 0 and not failed

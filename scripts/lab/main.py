@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The verbs of vlab."""
+
+import argparse
+import sys
+
+from . import apt, check, kernel, ktap
+
+LINK = kernel.REPO / "vcoal.ko"
+PACKAGES = [*kernel.COMPILER, "kmod", "xz-utils", "zstd", "sparse", "ethtool",
+            "iproute2", "qemu-system-x86"]
+
+
+def deps(_):
+    """install what the lab needs and fetch its kernels"""
+    apt.install(PACKAGES)
+    for name in kernel.SERIES:
+        kernel.image(name)
+        kernel.headers(name)
+    return True
+
+
+def build(args):
+    """build vcoal.ko for a kernel series"""
+    for name in args.kernels or kernel.SERIES:
+        product, said = kernel.build(name)
+        if said:
+            print(said, end="")
+        LINK.unlink(missing_ok=True)
+        LINK.symlink_to(product)
+        print(f"vcoal.ko -> {product}", flush=True)
+    return True
+
+
+def matrix(_):
+    """build for every kernel and flavour; warnings are errors"""
+    names = [(name, flavour) for name in kernel.SERIES
+             for flavour in kernel.FLAVOURS]
+    report = ktap.Report(len(names))
+    for name, flavour in names:
+        def case():
+            warnings = kernel.scrutinise(name, flavour)
+            ktap.expect(not warnings, warnings)
+        report.case(f"build: {name}-{flavour}", case)
+    return not report.failed
+
+
+def static(_):
+    """style, documents, known bug patterns"""
+    from . import static as checks
+    report = ktap.Report(len(checks.CASES))
+    for function in checks.CASES:
+        def case():
+            said = function()
+            ktap.expect(not said, said)
+        report.case(f"static: {function.__name__}", case)
+    return not report.failed
+
+
+def kunit(_):
+    """KUnit suites in user-mode Linux"""
+    from . import kunit as suites
+    return suites.run()
+
+
+def virtio(args):
+    """the module in guests with virtio NICs, one kernel after the other"""
+    from . import virtio as lab
+    return lab.run(args.kernels or list(kernel.SERIES))
+
+
+def debug(_):
+    """the virtio lab on a kernel with every checker on"""
+    from . import virtio as lab
+    return lab.run_debug()
+
+
+def xen(args):
+    """the module on a Xen host with domains, one kernel after the other"""
+    from . import xen as lab
+    return lab.run(args.kernels or list(lab.SERIES))
+
+
+def demo(args):
+    """show what the module does to live traffic"""
+    from . import demo as show
+    return show.run((args.kernels or ["6.12"])[0])
+
+
+def everything(_):
+    """all of the above that judges; ends with 'N passed, N failed'"""
+    return check.run(check.ALL)
+
+
+def fast(_):
+    """the part of check that takes a few minutes"""
+    return check.run(check.FAST)
+
+
+VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
+         "kunit": kunit, "virtio": virtio, "debug": debug, "xen": xen,
+         "demo": demo, "check": everything, "check-fast": fast}
+WITH_KERNELS = ("build", "virtio", "xen", "demo")
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="vlab", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, function in VERBS.items():
+        verb = verbs.add_parser(name, help=function.__doc__)
+        if name in WITH_KERNELS:
+            verb.add_argument("kernels", nargs="*", metavar="SERIES",
+                              help=" | ".join(kernel.SERIES))
+    return parser
+
+
+def main(argv):
+    """Run one verb; the exit status says whether all was well."""
+    args = _parser().parse_args(argv)
+    try:
+        return 0 if VERBS[args.verb](args) else 1
+    except (apt.AptError, kernel.KernelError) as error:
+        print(f"vlab: {error}", file=sys.stderr)
+        return 1

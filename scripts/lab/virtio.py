@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The virtio lab: one kernel, four guests, many cases.
+
+counts    exact guest: what the module does to interrupts
+variants  exact guest: four kinds of devices
+stress    two processors: everything that may happen to a NIC
+channels  two processors, two queues: needs tap devices of this machine
+"""
+
+from . import counts, image, kernel, ktap, qemu, tap
+from .stress import Channels, Stress
+from .wire import Wire
+
+
+class Lab:
+    """The cases of one kernel, reported as they run."""
+
+    def __init__(self, report, boot, initrd, rounds=1.0):
+        self._report = report
+        self._boot = boot
+        self._initrd = initrd
+        self._rounds = rounds
+
+    def _case(self, part, function, *args):
+        name = getattr(function, "__name__", str(function))
+        self._report.case(f"{self._boot.name}: {part}: {name}", function,
+                          *args)
+
+    def _guest(self, part, nics, **options):
+        name = f"virtio-{self._boot.name}-{part}"
+        return qemu.Guest(name, self._boot, self._initrd, nics, **options)
+
+    def _quiet(self, part, guest):
+        """The last case of every guest: nothing on its console."""
+        def clean_console():
+            faults = guest.faults()
+            ktap.expect(not faults, "\n".join(faults[:40]))
+        self._case(part, clean_console)
+
+    def counts(self):
+        """Interrupts, exactly."""
+        nics = qemu.hub_nics(2, exact=True)
+        with self._guest("counts", nics, exact=True) as guest:
+            wire = Wire(guest)
+            wire.connect()
+            for case in counts.Counts(wire).cases():
+                self._case("counts", case)
+            self._quiet("counts", guest)
+
+    def variants(self):
+        """Four kinds of devices, a pair of each in one guest."""
+        nics = []
+        for pair, (options, *_) in enumerate(counts.VARIANTS.values()):
+            nics += qemu.hub_nics(2, options, first=2 * pair, exact=True)
+        with self._guest("variants", nics, exact=True) as guest:
+            wires = [Wire(guest, pair) for pair in range(len(counts.VARIANTS))]
+            for wire in wires:
+                wire.connect()
+            guest.run("insmod /vcoal.ko")
+            for wire, name in zip(wires, counts.VARIANTS):
+                self._report.case(f"{self._boot.name}: variants: {name}",
+                                  counts.variant, wire, name)
+            self._case("variants", _removal, guest, wires)
+            self._quiet("variants", guest)
+
+    def stress(self):
+        """Everything that may happen to a NIC."""
+        with self._guest("stress", qemu.hub_nics(2), cpus=2) as guest:
+            wire = Wire(guest)
+            wire.connect()
+            stress = Stress(wire, self._rounds)
+            stress.begin()
+            self._stress_cases("stress", stress, stress.cases())
+
+    def _stress_cases(self, part, stress, cases):
+        for case in cases:
+            def settled():
+                case()
+                stress.settle()
+            settled.__name__ = case.__name__
+            self._case(part, settled)
+
+    def channels(self):
+        """Two queues; hubs have one, so this takes tap devices."""
+        try:
+            with tap.Bridge(queues=2) as bridge, \
+                    self._guest("channels", bridge.nics(), cpus=2,
+                                prefix=bridge.prefix) as guest:
+                wire = Wire(guest)
+                wire.connect()
+                stress = Stress(wire, self._rounds)
+                stress.begin()
+                channels = Channels(stress)
+                self._stress_cases("channels", stress, channels.cases())
+        except ktap.Skip as why:
+            self._report.skip(f"{self._boot.name}: channels", why)
+
+    def run(self, parts):
+        """Run parts; a guest that does not come up is a failure."""
+        for part in parts:
+            try:
+                getattr(self, part)()
+            except (qemu.GuestError, OSError) as error:
+                self._report.fail(f"{self._boot.name}: {part}", error)
+
+
+def _removal(guest, wires):
+    guest.run("rmmod vcoal")
+    for wire in wires:
+        counts.lossless(wire.flow(500, 5000))
+
+
+ALL = ("counts", "variants", "stress", "channels")
+
+
+def run(names, parts=ALL):
+    """The lab on each named series; True when all is well."""
+    report = ktap.Report()
+    for name in names:
+        module, _ = kernel.build(name)
+        boot = kernel.image(name)
+        Lab(report, boot, image.build(boot, module)).run(parts)
+    report.end()
+    return not report.failed
+
+
+def run_debug(parts=("stress", "channels", "variants")):
+    """The lab on the kernel with every checker on, in fewer rounds."""
+    from . import debug, source
+    report = ktap.Report()
+    built, boot = debug.debug_image()
+    initrd = image.build(boot, source.vcoal(built))
+    Lab(report, boot, initrd, rounds=0.2).run(parts)
+    report.end()
+    return not report.failed
