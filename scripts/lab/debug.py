@@ -161,7 +161,7 @@ def failslab(report):
     """The sweeps, as cases of a report."""
     built, boot = debug_image()
     initrd = _initrd(boot, source.vcoal(built))
-    with qemu.Guest("failslab", boot, initrd, qemu.hub_nics(2)) as guest:
+    with qemu.Guest("failslab", boot, initrd, qemu.hub_nics(1)) as guest:
         guest.run(SETUP)
         for case in FAILSLAB:
             report.case(f"failslab: {case.__name__}", case, guest)
