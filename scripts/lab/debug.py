@@ -143,7 +143,7 @@ def remove(guest):
 def leaks(guest):
     """Nothing that was allocated is lost."""
     found = guest.run(LEAKS)
-    ktap.expect(not found, found)
+    ktap.expect(not found, "\n".join(found.splitlines()[:40]))
 
 
 def quiet(guest):
