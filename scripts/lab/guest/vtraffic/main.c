@@ -26,13 +26,13 @@ struct vt_verb {
 
 static const struct vt_verb vt_verbs[] = {
 	{ "send",	VT_HOST_PORT,	vt_send,
-	  "paced UDP: -r rate -n count | -t seconds, -s size -b burst -w" },
+	  "paced UDP: -r rate -n count | -t seconds, -s size -b burst -O off_ms -w" },
 	{ "sink",	VT_PORT,	vt_sink,
 	  "count UDP: -n count -i idle_ms -B busy_poll_us -o file" },
 	{ "echo",	VT_PORT,	vt_echo,
 	  "answer UDP and TCP" },
 	{ "ping",	VT_HOST_PORT,	vt_ping,
-	  "round trips: -n count | -t seconds, -s size -p pairs -T (tcp) -I (icmp)" },
+	  "round trips: as send, -p pairs -T (tcp) -I (icmp)" },
 	{ "stream",	VT_HOST_PORT,	vt_stream,
 	  "send TCP: -n messages | -t seconds, -s size" },
 	{ "drain",	VT_PORT,	vt_drain,
@@ -94,6 +94,9 @@ static void vt_option(struct vt_options *opt, int letter)
 	case 'i':
 		opt->idle_ms = atoi(optarg);
 		break;
+	case 'O':
+		opt->off_ms = atoi(optarg);
+		break;
 	case 'B':
 		opt->busy_us = atoi(optarg);
 		break;
@@ -146,7 +149,7 @@ int main(int argc, char **argv)
 	verb = vt_find(argv[1]);
 	argc--;
 	argv++;
-	while ((letter = getopt(argc, argv, "r:t:n:s:b:p:i:B:o:wTIm:")) != -1)
+	while ((letter = getopt(argc, argv, "r:t:n:s:b:p:i:B:O:o:wTIm:")) != -1)
 		vt_option(&opt, letter);
 	vt_operands(&opt, verb->operands, argv + optind, argc - optind);
 

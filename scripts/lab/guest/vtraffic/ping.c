@@ -12,13 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define VT_ANSWER_MS	1000
-#define VT_TIMES_MAX	1000000
+#define VT_LOST_MAX	255	/* what an exit status can say */
 
 static void vt_echo_datagram(int fd)
 {
@@ -73,13 +72,6 @@ int vt_echo(const struct vt_options *opt)
 	return 1;
 }
 
-static int vt_compare(const void *a, const void *b)
-{
-	const float *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* Wait for a whole answer; false when it does not come. */
 static bool vt_answer(int fd, char *data, int size)
 {
@@ -97,45 +89,6 @@ static bool vt_answer(int fd, char *data, int size)
 	}
 
 	return true;
-}
-
-/* What the clients of one run saw together, in shared memory. */
-struct vt_trips {
-	long num;
-	long lost;
-	float times[VT_TIMES_MAX];
-};
-
-static struct vt_trips *vt_trips_new(void)
-{
-	struct vt_trips *trips = mmap(NULL, sizeof(*trips),
-				      PROT_READ | PROT_WRITE,
-				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (trips == MAP_FAILED)
-		vt_die("mmap");
-	return trips;
-}
-
-static void vt_trips_add(struct vt_trips *trips, double seconds)
-{
-	long i = __atomic_fetch_add(&trips->num, 1, __ATOMIC_RELAXED);
-
-	if (i < VT_TIMES_MAX)
-		trips->times[i] = seconds * 1e6;
-}
-
-static void vt_trips_print(struct vt_trips *trips)
-{
-	long num = trips->num < VT_TIMES_MAX ? trips->num : VT_TIMES_MAX;
-	float *times = trips->times;
-
-	qsort(times, num, sizeof(*times), vt_compare);
-	printf("trips=%ld lost=%ld", trips->num, trips->lost);
-	if (num)
-		printf(" p50_us=%.1f p99_us=%.1f max_us=%.1f",
-		       times[num / 2], times[num * 99 / 100], times[num - 1]);
-	printf("\n");
 }
 
 /* An echo request; the kernel fills in what a ping socket leaves empty. */
@@ -166,43 +119,57 @@ static int vt_ping_socket(const struct vt_options *opt, char *data)
 	return fd;
 }
 
-static void vt_ping_one(const struct vt_options *opt, struct vt_trips *trips)
+/* Returns how many answers did not come. */
+static long vt_ping_one(const struct vt_options *opt, struct vt_times *times)
 {
 	long count = opt->count ? opt->count / opt->pairs : LONG_MAX;
 	char *data = calloc(2, opt->size), *answer = data + opt->size;
 	double start = vt_now(), sent;
+	long num, lost = 0;
 	int fd;
 
 	if (!data)
 		vt_die("calloc");
 	fd = vt_ping_socket(opt, data);
-	while (count--) {
+	for (num = 0; num < count; num++) {
+		if (opt->rate)
+			vt_wait_until(start + num / opt->rate, opt->spin);
 		sent = vt_now();
 		if (opt->seconds && sent - start >= opt->seconds)
 			break;
 		if (send(fd, data, opt->size, 0) != opt->size ||
 		    !vt_answer(fd, answer, opt->size))
-			__atomic_fetch_add(&trips->lost, 1, __ATOMIC_RELAXED);
+			lost++;
 		else
-			vt_trips_add(trips, vt_now() - sent);
+			vt_times_add(times, vt_now() - sent);
 	}
+	close(fd);
 	free(data);
+
+	return lost;
+}
+
+/* The answers that a child says are missing, VT_LOST_MAX for many. */
+static int vt_ping_child(const struct vt_options *opt, struct vt_times *times)
+{
+	long lost = vt_ping_one(opt, times);
+
+	return lost < VT_LOST_MAX ? lost : VT_LOST_MAX;
 }
 
 int vt_ping(const struct vt_options *opt)
 {
-	struct vt_trips *trips = vt_trips_new();
-	int i;
+	struct vt_times *times = vt_times_new();
+	int i, status, lost = 0;
 
-	for (i = 0; i < opt->pairs; i++) {
-		if (fork())
-			continue;
-		vt_ping_one(opt, trips);
-		exit(0);
-	}
-	while (wait(NULL) > 0)
-		;
-	vt_trips_print(trips);
+	for (i = 0; i < opt->pairs; i++)
+		if (!fork())
+			exit(vt_ping_child(opt, times));
+	while (wait(&status) > 0)
+		lost += WIFEXITED(status) ? WEXITSTATUS(status) : VT_LOST_MAX;
+	printf("trips=%ld lost=%d", vt_times_num(times), lost);
+	vt_times_print(times);
+	vt_times_free(times);
 
 	return 0;
 }

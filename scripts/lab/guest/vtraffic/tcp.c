@@ -65,6 +65,7 @@ int vt_stream(const struct vt_options *opt)
 	shutdown(fd, SHUT_WR);
 	if (recv(fd, &end, 1, 0))
 		vt_die("drain");
+	close(fd);
 	printf("messages=%ld bytes=%lld us=%.0f\n", messages, bytes,
 	       (vt_now() - start) * 1e6);
 

@@ -2,8 +2,9 @@
 /*
  * A paced UDP sender and a sink that knows what is missing.
  *
- * Every datagram carries its number and the number of the first one of its
- * run, so that a sink needs no agreement with the sender about the count.
+ * Every datagram carries its number, so that a sink needs no agreement with the
+ * sender about the count, and the time, which tells how long it took where
+ * both ends share a clock.
  */
 #include "vtraffic.h"
 
@@ -16,19 +17,18 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* Below this much time to wait a spinning sender does not sleep any more. */
-#define VT_SPIN_S	0.00005
+/* What a datagram says, if it is long enough for all of it. */
+struct vt_mark {
+	unsigned long long seq;
+	double sent;
+};
 
-static void vt_wait_until(double when, bool spin)
+/* When to send number seq: in every other period of off_ms nothing is. */
+static double vt_send_time(const struct vt_options *opt, unsigned long long seq)
 {
-	double left = when - vt_now();
+	double busy = seq / opt->rate, off = opt->off_ms / 1e3;
 
-	if (!spin && left > 0)
-		vt_sleep(left);
-	if (spin && left > VT_SPIN_S)
-		vt_sleep(left - VT_SPIN_S);
-	while (spin && vt_now() < when)
-		;
+	return off ? busy + (long)(busy / off) * off : busy;
 }
 
 static bool vt_send_one(int fd, const void *data, int size)
@@ -46,32 +46,35 @@ static bool vt_send_one(int fd, const void *data, int size)
 
 int vt_send(const struct vt_options *opt)
 {
-	char data[VT_DATAGRAM_MAX] = { 0 };
 	unsigned long long end = opt->count ? opt->count : LONG_MAX;
-	unsigned long long seq = 0;
-	double start, elapsed;
+	char data[VT_DATAGRAM_MAX] = { 0 };
+	struct vt_mark mark = { 0 };
+	double start;
 	int fd, i;
 
-	if (opt->size < (int)sizeof(seq) || opt->size > VT_DATAGRAM_MAX) {
-		fprintf(stderr, "size: 8..%d\n", VT_DATAGRAM_MAX);
+	if (opt->size < (int)sizeof(mark) || opt->size > VT_DATAGRAM_MAX) {
+		fprintf(stderr, "size: %zu..%d\n", sizeof(mark),
+			VT_DATAGRAM_MAX);
 		return 2;
 	}
 	fd = vt_connected_socket(SOCK_DGRAM, opt->host, opt->port);
 	start = vt_now();
-	while (seq < end) {
+	while (mark.seq < end) {
 		if (opt->seconds && vt_now() - start >= opt->seconds)
 			break;
 		if (opt->rate)
-			vt_wait_until(start + seq / opt->rate, opt->spin);
-		for (i = 0; i < opt->burst && seq < end; i++) {
-			memcpy(data, &seq, sizeof(seq));
+			vt_wait_until(start + vt_send_time(opt, mark.seq),
+				      opt->spin);
+		for (i = 0; i < opt->burst && mark.seq < end; i++) {
+			mark.sent = vt_now();
+			memcpy(data, &mark, sizeof(mark));
 			if (!vt_send_one(fd, data, opt->size))
 				vt_die("send");
-			seq++;
+			mark.seq++;
 		}
 	}
-	elapsed = vt_now() - start;
-	printf("sent=%llu us=%.0f\n", seq, elapsed * 1e6);
+	close(fd);
+	printf("sent=%llu us=%.0f\n", mark.seq, (vt_now() - start) * 1e6);
 
 	return 0;
 }
@@ -80,18 +83,20 @@ struct vt_sink_state {
 	unsigned long long received;
 	unsigned long long highest;	/* number expected next */
 	unsigned long long reordered;
+	struct vt_times *times;		/* from send() to recv() */
 };
 
 static void vt_sink_take(struct vt_sink_state *state, const void *data)
 {
-	unsigned long long seq;
+	struct vt_mark mark;
 
-	memcpy(&seq, data, sizeof(seq));
+	memcpy(&mark, data, sizeof(mark));
+	vt_times_add(state->times, vt_now() - mark.sent);
 	state->received++;
-	if (seq < state->highest)
+	if (mark.seq < state->highest)
 		state->reordered++;
 	else
-		state->highest = seq + 1;
+		state->highest = mark.seq + 1;
 }
 
 /* True when a datagram is there; false when nothing came for idle_ms. */
@@ -109,7 +114,7 @@ static int vt_sink_receive(int fd, struct vt_sink_state *state, bool busy)
 
 	/* a blocking receive is what busy polling serves */
 	len = recv(fd, data, sizeof(data), busy ? 0 : MSG_DONTWAIT);
-	if (len >= (ssize_t)sizeof(state->highest))
+	if (len >= (ssize_t)sizeof(struct vt_mark))
 		vt_sink_take(state, data);
 
 	return len;
@@ -128,7 +133,7 @@ int vt_sink(const struct vt_options *opt)
 {
 	int idle_ms = opt->idle_ms ? opt->idle_ms : 2000;
 	int fd = vt_bound_socket(SOCK_DGRAM, opt->port);
-	struct vt_sink_state state = { 0 };
+	struct vt_sink_state state = { .times = vt_times_new() };
 
 	if (opt->busy_us)
 		vt_sink_busy(fd, opt->busy_us, idle_ms);
@@ -139,10 +144,9 @@ int vt_sink(const struct vt_options *opt)
 		if (vt_sink_receive(fd, &state, opt->busy_us) < 0)
 			break;
 	}
-	printf("received=%llu missing=%llu reordered=%llu\n",
-	       state.received,
-	       state.highest - state.received,
-	       state.reordered);
+	printf("received=%llu missing=%llu reordered=%llu", state.received,
+	       state.highest - state.received, state.reordered);
+	vt_times_print(state.times);
 	vt_finish(opt->output);
 
 	return 0;

@@ -13,6 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Below this much time to wait a spinning sender does not sleep any more. */
+#define VT_SPIN_S	0.00005
+
 double vt_now(void)
 {
 	struct timespec ts;
@@ -29,6 +32,19 @@ void vt_sleep(double seconds)
 	};
 
 	nanosleep(&ts, NULL);
+}
+
+/* With @spin the last bit of time is waited for awake. */
+void vt_wait_until(double when, bool spin)
+{
+	double left = when - vt_now();
+
+	if (!spin && left > 0)
+		vt_sleep(left);
+	if (spin && left > VT_SPIN_S)
+		vt_sleep(left - VT_SPIN_S);
+	while (spin && vt_now() < when)
+		;
 }
 
 void vt_die(const char *what)

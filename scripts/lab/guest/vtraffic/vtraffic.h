@@ -21,6 +21,7 @@ struct vt_options {
 	int pairs;
 	int busy_us;
 	int idle_ms;
+	int off_ms;
 	int phases;
 	bool spin;
 	bool tcp;
@@ -42,12 +43,21 @@ int vt_counters(const struct vt_options *opt);
 int vt_xdp_attach(const struct vt_options *opt);
 int vt_xdp_detach(const struct vt_options *opt);
 
+/* times.c */
+struct vt_times;
+struct vt_times *vt_times_new(void);
+void vt_times_free(struct vt_times *times);
+void vt_times_add(struct vt_times *times, double seconds);
+long vt_times_num(const struct vt_times *times);
+void vt_times_print(struct vt_times *times);
+
 /* soak.c */
 int vt_measure(vt_run run, const struct vt_options *opt);
 
 /* util.c */
 double vt_now(void);
 void vt_sleep(double seconds);
+void vt_wait_until(double when, bool spin);
 void vt_die(const char *what);
 int vt_bound_socket(int type, int port);
 int vt_connected_socket(int type, const char *host, int port);
