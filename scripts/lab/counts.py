@@ -196,7 +196,7 @@ class Counts:
 
     def bad_writes(self):
         """What makes no sense is refused and changes nothing."""
-        nic = f"/sys/class/net/{self.wire.b.dev}/vcoal"
+        nic = self.wire.b.nic
         number = ("-1", "10001", "junk", "1.5", "4294967296", "''", "'1 2'")
         files = {f"{nic}/{name}": number
                  for name in ("rx_usecs", "tx_usecs")}
@@ -214,7 +214,7 @@ class Counts:
                 self._refused(path, value, "Invalid argument")
 
     def _refused(self, path, value, error):
-        said = self.guest.inside(self.wire.b.netns, f"""
+        said = self.guest.run(f"""
             cat {path}
             echo {value} 2>&1 > {path}
             cat {path}
@@ -225,13 +225,12 @@ class Counts:
 
     def read_only(self):
         """What is only to be read cannot be written, by root neither."""
-        nic = f"/sys/class/net/{self.wire.b.dev}/vcoal"
+        nic = self.wire.b.nic
         for path in (f"{ROOT}/version", f"{ROOT}/policies",
                      f"{nic}/capabilities", f"{nic}/driver",
                      f"{nic}/queues/rx-0/irqs"):
             self._refused(path, "1", "")
-            mode = self.guest.inside(self.wire.b.netns,
-                                     f"stat -L -c %a {path}")
+            mode = self.guest.run(f"stat -L -c %a {path}")
             expect(mode == "444", f"{path}: mode {mode}")
 
     def off_is_off(self):
@@ -257,8 +256,7 @@ class Counts:
         wire.set(wire.b, mode="fixed", rx_usecs=HOLD_US)
         down = f"ip link set {wire.b.dev} down"
         self.guest.inside(wire.b.netns, down)
-        listed = self.guest.inside(
-            wire.b.netns, f"ls /sys/class/net/{wire.b.dev}/vcoal/queues")
+        listed = self.guest.run(f"ls {wire.b.nic}/queues")
         expect(not listed, f"queues of a NIC that is down: {listed}")
         wire.configure(wire.b)
         expect(wire.get(wire.b, "queues/rx-0/usecs") == str(HOLD_US),
@@ -304,8 +302,8 @@ def variant(wire, name):
     words = set(wire.get(wire.b, "capabilities").split())
     expect(has <= words and not lacks & words, f"capabilities: {words}")
     for word in lacks:
-        path = f"/sys/class/net/{wire.b.dev}/vcoal/{word.replace('-', '_')}"
-        said = wire.guest.inside(wire.b.netns, f"echo 8 2>&1 > {path} || :")
+        path = f"{wire.b.nic}/{word.replace('-', '_')}"
+        said = wire.guest.run(f"echo 8 2>&1 > {path} || :")
         expect(re.search("not supported", said), f"{word}: {said}")
     none = receive(wire).delta[wire.b.queue("rx-0/irqs")]
     expect(none > PACKETS // 2, f"{none} interrupts")

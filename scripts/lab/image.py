@@ -183,6 +183,13 @@ def save(archive, name):
     return path
 
 
+def _without_debug_info(module):
+    """Content of a module we built: most of it is of no use to the guest."""
+    with tempfile.NamedTemporaryFile() as temp:
+        apt.run(["strip", "--strip-debug", "-o", temp.name, module])
+        return Path(temp.name).read_bytes()
+
+
 def build(image, module, names=MODULES):
     """Initial RAM file system with module as /vcoal.ko; returns its path."""
     archive = contents(image, module, names)

@@ -70,9 +70,9 @@ def virtio(args):
 
 
 def debug(_):
-    """the virtio lab on a kernel with every checker on"""
-    from . import virtio as lab
-    return lab.run_debug()
+    """failing allocations, and the virtio lab, under every checker"""
+    from . import debug as checkers, virtio as lab
+    return all([checkers.run(), lab.run_debug()])
 
 
 def xen(args):

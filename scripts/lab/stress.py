@@ -5,8 +5,10 @@ Traffic runs in both directions all the time. After every case it must still
 flow without loss and the kernel must have had nothing to say.
 """
 
+import dataclasses
 import textwrap
 
+from . import qemu
 from .ktap import Skip, expect
 
 NICS = "/sys/kernel/vcoal/vms/local/nics"
@@ -41,7 +43,7 @@ class Stress:
             self.guest.inside(end.netns,
                               f"vtraffic sink {PORT_NOISE} -i 3600000")
             send = (f"vtraffic send {other.address} {PORT_NOISE} "
-                    "-r 2000 -b 4 -t 2")
+                    "-r 1000 -b 4 -t 2")
             self.guest.inside(end.netns, f"""
                 while :; do {send}; usleep 20000; done > /dev/null 2>&1 &
                 """)
@@ -93,7 +95,7 @@ class Stress:
         self.load()
         dev, netns = self.wire.b.dev, self.wire.b.netns
         probe = self.guest.ask(
-            f"ip netns exec {netns} ethtool -G {dev} rx 128 tx 128")
+            qemu.enter(netns, f"ethtool -G {dev} rx 128 tx 128"))
         if probe.status:
             raise Skip(probe.text.splitlines()[-1])
         self.repeat(20, f"ethtool -G {dev} rx 64 tx 64\nusleep 20000\n"
@@ -126,11 +128,12 @@ class Stress:
         """The NIC gets another name and its own again."""
         self.load()
         dev = self.wire.b.dev
+        other = dataclasses.replace(self.wire.b, dev="other")
         self.repeat(10, f"""
             ip link set {dev} down
             ip link set {dev} name other
             ip link set other up
-            ls /sys/class/net/other/vcoal/queues/rx-0/irqs
+            ls {other.nic}/queues/rx-0/irqs
             ip link set other down
             ip link set other name {dev}
             ip link set {dev} up
@@ -140,7 +143,7 @@ class Stress:
     def threaded(self):
         """Polls move to threads and back."""
         self.load()
-        path = f"/sys/class/net/{self.wire.b.dev}/threaded"
+        path = f"{self.wire.b.sysfs}/threaded"
         self.repeat(20, f"echo 1 > {path}\nusleep 50000\necho 0 > {path}\n"
                      "usleep 50000", self.wire.b.netns)
 
@@ -263,8 +266,7 @@ class Channels:
         """Every queue is hooked and counted."""
         self.guest.run("insmod /vcoal.ko")
         for end in (self.wire.a, self.wire.b):
-            listed = self.wire.guest.inside(
-                end.netns, f"ls /sys/class/net/{end.dev}/vcoal/queues")
+            listed = self.guest.run(f"ls {end.nic}/queues")
             expect(listed.split() == ["rx-0", "rx-1", "tx-0", "tx-1"], listed)
 
     def change(self):

@@ -60,7 +60,7 @@ class Lab:
             for wire, name in zip(wires, counts.VARIANTS):
                 self._report.case(f"{self._boot.name}: variants: {name}",
                                   counts.variant, wire, name)
-            self._case("variants", _removal, guest, wires)
+            self._case("variants", removal, guest, wires)
             self._quiet("variants", guest)
 
     def stress(self):
@@ -104,7 +104,8 @@ class Lab:
                 self._report.fail(f"{self._boot.name}: {part}", error)
 
 
-def _removal(guest, wires):
+def removal(guest, wires):
+    """Every kind of device works without the module again."""
     guest.run("rmmod vcoal")
     for wire in wires:
         counts.lossless(wire.flow(500, 5000))

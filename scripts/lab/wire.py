@@ -12,6 +12,7 @@ from . import qemu
 
 PORT_SINK, PORT_ECHO, PORT_DRAIN = 7001, 7002, 7003
 IDLE_MS = 3000
+SYSFS = "/run/sys"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +23,16 @@ class End:
     address: str
     mac: str
     virtio: str = ""
+
+    @property
+    def sysfs(self):
+        """Its directory, in the sysfs of its namespace."""
+        return f"{SYSFS}/{self.netns}/class/net/{self.dev}"
+
+    @property
+    def nic(self):
+        """The module's directory for it."""
+        return f"{self.sysfs}/vcoal"
 
     def irq(self, direction):
         """Name of the counter of its interrupts."""
@@ -66,7 +77,10 @@ class Wire:
         """Namespaces, addresses, and no need to ask for neighbours."""
         for end in (self.a, self.b):
             self.guest.run(f"ip netns add {end.netns}\n"
-                           f"ip link set {end.dev} netns {end.netns}")
+                           f"ip link set {end.dev} netns {end.netns}\n"
+                           f"mkdir -p {SYSFS}/{end.netns}")
+            self.guest.inside(end.netns, "mount -t sysfs sysfs "
+                              f"{SYSFS}/{end.netns}")
             self.configure(end)
 
     def configure(self, end):
@@ -83,24 +97,20 @@ class Wire:
         """Write files of a NIC: mode, rx_usecs and so on."""
         script = "\n".join(f"echo {value} > {name}"
                            for name, value in settings.items())
-        self.guest.inside(end.netns,
-                          f"set -e\ncd /sys/class/net/{end.dev}/vcoal\n"
-                          + script)
+        self.guest.run(f"set -e\ncd {end.nic}\n{script}")
 
     def get(self, end, name):
         """Read one file of a NIC."""
-        path = f"/sys/class/net/{end.dev}/vcoal/{name}"
-        return self.guest.inside(end.netns, f"cat {path}")
+        return self.guest.run(f"cat {end.nic}/{name}")
 
     def _snapshot(self):
         lines = []
         for end in (self.a, self.b):
-            queues = f"/sys/class/net/{end.dev}/vcoal/queues"
-            lines += [qemu.enter(end.netns, f"""
-                vtraffic counters
-                cd {queues} 2> /dev/null && grep . */* |
+            lines.append(f"""
+                {qemu.enter(end.netns, "vtraffic counters")}
+                cd {end.nic}/queues 2> /dev/null && grep . */* |
                     sed 's/^/vcoal.{end.dev}./; s/:/=/'
-                :""")]
+                cd /""")
         return "\n".join(lines)
 
     def during(self, script, seconds=qemu.REQUEST_S):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts by action name, and what the interfaces of this namespace
- * counted: one name=value a line.
+ * The time, interrupts by action name, and what the interfaces of this
+ * namespace counted: one name=value a line.
  */
 #include "vtraffic.h"
 
@@ -75,6 +75,7 @@ static void vt_each_line(const char *path, void (*take)(char *line))
 int vt_counters(const struct vt_options *opt)
 {
 	(void)opt;
+	printf("us=%.0f\n", vt_now() * 1e6);
 	vt_each_line("/proc/interrupts", vt_interrupt_line);
 	vt_each_line("/proc/net/dev", vt_interface_line);
 
