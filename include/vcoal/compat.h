@@ -6,7 +6,10 @@
 #ifndef _VCOAL_COMPAT_H
 #define _VCOAL_COMPAT_H
 
+#include <linux/ftrace.h>
 #include <linux/hrtimer.h>
+#include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
@@ -36,5 +39,21 @@ vcoal_hrtimer_setup(struct hrtimer *timer,
 #else
 #define vcoal_vq_const const
 #endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define ftrace_regs_set_instruction_pointer ftrace_instruction_pointer_set
+#endif
+
+/* Is this an address of our own code? */
+static __always_inline bool vcoal_own_text(unsigned long ip)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+	const struct module_layout *text = &THIS_MODULE->core_layout;
+#else
+	const struct module_memory *text = &THIS_MODULE->mem[MOD_TEXT];
+#endif
+
+	return ip - (unsigned long)text->base < text->size;
+}
 
 #endif /* _VCOAL_COMPAT_H */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Run a function of ours in place of a kernel function that is exported and
+ * that ftrace can reach.
+ */
+#ifndef _VCOAL_HOOK_FUNC_H
+#define _VCOAL_HOOK_FUNC_H
+
+#include <linux/errno.h>
+#include <linux/ftrace.h>
+#include <linux/percpu.h>
+
+/**
+ * struct vcoal_func_hook - one redirected function
+ * @name: what it is called (required)
+ * @ours: runs in its place, with its prototype; calls vcoal_func_leave() last
+ *	(required)
+ * @extent_only: redirect only what a task calls between vcoal_extent_begin()
+ *	and _end(); the cheapest answer for all others
+ * @theirs: the function itself, NULL while it is not hooked. A call from this
+ *	module reaches it, unless @extent_only: then within vcoal_extent_pause()
+ * @inside: calls that were redirected and did not leave yet
+ * @ops: ftrace's
+ */
+struct vcoal_func_hook {
+	const char *name;
+	void *ours;
+	bool extent_only;
+	void *theirs;
+	long __percpu *inside;
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
+	struct ftrace_ops ops;
+#endif
+};
+
+/**
+ * struct vcoal_extent - a task is inside a call whose callees matter
+ * @task: which, NULL when this slot is free
+ * @call: what the call is about; on the task's stack
+ * @paused: the callees are our own for the moment
+ */
+struct vcoal_extent {
+	struct task_struct *task;
+	void *call;
+	bool paused;
+};
+
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
+bool vcoal_func_known(const char *name);
+int __must_check vcoal_func_hook(struct vcoal_func_hook *hook);
+void vcoal_func_unhook(struct vcoal_func_hook *hook);
+struct vcoal_extent *vcoal_extent_begin(void *call);
+struct vcoal_extent *vcoal_extent_pause(void);
+void vcoal_extent_resume(struct vcoal_extent *extent);
+void vcoal_extent_end(struct vcoal_extent *extent);
+#else
+static inline bool vcoal_func_known(const char *name)
+{
+	return false;
+}
+
+static inline int vcoal_func_hook(struct vcoal_func_hook *hook)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void vcoal_func_unhook(struct vcoal_func_hook *hook) { }
+
+static inline struct vcoal_extent *vcoal_extent_begin(void *call)
+{
+	return NULL;
+}
+
+static inline struct vcoal_extent *vcoal_extent_pause(void)
+{
+	return NULL;
+}
+
+static inline void vcoal_extent_resume(struct vcoal_extent *extent) { }
+static inline void vcoal_extent_end(struct vcoal_extent *extent) { }
+#endif
+
+/**
+ * vcoal_func_leave() - a redirected call is over
+ * @hook: its hook
+ *
+ * The last thing that a replacement does. It also keeps the call of the
+ * original before it from becoming a jump.
+ */
+static inline void vcoal_func_leave(struct vcoal_func_hook *hook)
+{
+	this_cpu_dec(*hook->inside);
+}
+
+#endif /* _VCOAL_HOOK_FUNC_H */
