@@ -197,10 +197,8 @@ void vcoal_control_window(struct vcoal_queue *queue, u64 now)
 
 	vcoal_watch_wake();
 	queue->count.decisions++;
-	if (!queue->policy->passive) {
-		vcoal_control_sample(queue, now, &sample);
-		vcoal_control_decide(queue, &sample);
-	}
+	vcoal_control_sample(queue, now, &sample);
+	vcoal_control_decide(queue, &sample);
 	vcoal_control_next_window(queue, now);
 }
 
@@ -223,6 +221,9 @@ void vcoal_control_apply(struct vcoal_queue *queue)
 		if (policy->init)
 			policy->init(queue->state, &limits);
 		queue->policy = policy;
+		/* Pairs with READ_ONCE() in vcoal_queue_clock(). */
+		WRITE_ONCE(queue->timed, !policy->passive);
+		queue->win.last_work = 0;
 	}
 	vcoal_control_decide(queue, &no_data);
 	spin_unlock_bh(&queue->lock);

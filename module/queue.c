@@ -108,25 +108,31 @@ void vcoal_queue_irq(struct vcoal_queue *queue)
 	trace_vcoal_irq(queue);
 }
 
+/* Two CPUs may serve in turn and report in the other order: no gap then. */
+static void vcoal_queue_gap(struct vcoal_queue *queue, u64 now)
+{
+	struct vcoal_window *win = &queue->win;
+	u64 gap = now - win->last_work;
+
+	if (win->last_work && now > win->last_work) {
+		gap = min_t(u64, gap, U32_MAX);
+		win->gap_max = max_t(u32, win->gap_max, gap);
+		vcoal_hist_add(&queue->gap_us, (u32)gap / NSEC_PER_USEC);
+	}
+	win->last_work = now;
+}
+
 static void vcoal_queue_work(struct vcoal_queue *queue,
 			     const struct vcoal_served *served)
 {
-	struct vcoal_window *win = &queue->win;
-	u64 gap = served->now - win->last_work;
-
 	queue->count.packets += served->frames;
 	queue->count.bytes += served->bytes;
 	queue->count.full_polls += served->full;
-	win->peak = max(win->peak, served->frames);
 	vcoal_hist_add(&queue->batch, served->frames);
-
-	/* Two CPUs may serve in turn and report in the other order. */
-	if (win->last_work && served->now > win->last_work) {
-		win->gap_max = max_t(u64, win->gap_max,
-				     min_t(u64, gap, U32_MAX));
-		vcoal_hist_add(&queue->gap_us, div_u64(gap, NSEC_PER_USEC));
-	}
-	win->last_work = served->now;
+	if (!served->now)
+		return;
+	queue->win.peak = max(queue->win.peak, served->frames);
+	vcoal_queue_gap(queue, served->now);
 }
 
 static void vcoal_queue_held(struct vcoal_queue *queue,
@@ -169,7 +175,7 @@ void vcoal_queue_served(struct vcoal_queue *queue,
 		queue->count.empty_polls++;
 	if (served->held)
 		vcoal_queue_held(queue, served);
-	if (served->now >= queue->win.start + VCOAL_WINDOW_NS)
+	if (served->now && served->now >= queue->win.start + VCOAL_WINDOW_NS)
 		vcoal_control_window(queue, served->now);
 	spin_unlock(&queue->lock);
 }

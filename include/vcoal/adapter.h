@@ -61,7 +61,7 @@ struct vcoal_adapter {
 
 /**
  * struct vcoal_served - what one poll did
- * @now: when it began, ktime ns
+ * @now: when it began, from vcoal_queue_clock()
  * @held: how long the interrupt was held before it, from vcoal_hold_end()
  * @frames: frames served
  * @bytes: bytes served, 0 where unknown
@@ -83,5 +83,20 @@ void vcoal_queue_hold(struct vcoal_queue *queue);
 void vcoal_queue_irq(struct vcoal_queue *queue);
 void vcoal_queue_served(struct vcoal_queue *queue,
 			const struct vcoal_served *served);
+
+/**
+ * vcoal_queue_clock() - the time of a poll
+ * @queue: being served
+ *
+ * Reading the clock is the largest part of what observing costs, so a policy
+ * that decides nothing goes without: no windows, no gaps.
+ *
+ * Return: ktime ns, or 0
+ */
+static inline u64 vcoal_queue_clock(const struct vcoal_queue *queue)
+{
+	/* Pairs with WRITE_ONCE() in vcoal_control_apply(). */
+	return READ_ONCE(queue->timed) ? ktime_get_ns() : 0;
+}
 
 #endif /* _VCOAL_ADAPTER_H */

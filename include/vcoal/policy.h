@@ -126,7 +126,7 @@ struct vcoal_decision {
  * @init: prepare zeroed private state (optional)
  * @state_size: bytes of private state in use, at most VCOAL_POLICY_STATE
  * @unbounded: the latency class does not apply: the operator's own word
- * @passive: never hold and spend nothing on deciding
+ * @passive: never hold, never decide: polls are counted but not timed
  * @name: what sysfs calls it (required)
  */
 struct vcoal_policy {

@@ -176,6 +176,7 @@ struct vcoal_nic {
  * @nic: owner
  * @list: in nic->queues
  * @hold: where its interrupt waits
+ * @timed: polls are timed: the policy needs to know; written by control
  * @lock: protects all below but count.irqs. Taken with BH off.
  * @count: counters
  * @win: the running window
@@ -201,6 +202,7 @@ struct vcoal_queue {
 	struct vcoal_nic *nic;
 	struct list_head list;
 	struct vcoal_hold hold;
+	bool timed;
 	/* Protects all below but count.irqs. Taken with BH off. */
 	spinlock_t lock;
 	struct vcoal_counters count;

@@ -161,7 +161,7 @@ static int vnet_poll_rx(struct vcoal_napi_hook *hook, int budget)
 {
 	struct vnet_queue *queue = container_of(hook, struct vnet_queue, hook);
 	bool keep = vcoal_hold_wanted(&queue->q.hold);
-	struct vcoal_served served = { .now = ktime_get_ns() };
+	struct vcoal_served served = { .now = vcoal_queue_clock(&queue->q) };
 	int work;
 
 	served.held = vcoal_hold_end(&queue->q.hold, served.now);
@@ -241,7 +241,7 @@ static bool vnet_tx_may_hold(const struct vnet_queue *queue)
 static int vnet_poll_tx(struct vcoal_napi_hook *hook, int budget)
 {
 	struct vnet_queue *queue = container_of(hook, struct vnet_queue, hook);
-	struct vcoal_served served = { .now = ktime_get_ns() };
+	struct vcoal_served served = { .now = vcoal_queue_clock(&queue->q) };
 	unsigned int room = queue->vq->num_free;
 	bool keep = vnet_tx_may_hold(queue);
 	int work;
