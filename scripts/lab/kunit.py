@@ -175,9 +175,9 @@ def judge(console, need):
 def run():
     """Build, boot, judge; True when all is well."""
     kernel = source.build("uml")
-    module = source.vcoal(kernel, "KUNIT=1")
     with apt.lock("kunit"), \
             tempfile.TemporaryDirectory(dir=apt.cache_dir("tmp")) as temp:
+        module = source.vcoal(kernel, "KUNIT=1")
         console = _boot(kernel, _initrd(Path(temp), module))
     apt.cache_dir("logs").joinpath("kunit.log").write_text(console)
     results = judge(console, expected(REPO / "kunit"))
