@@ -113,16 +113,35 @@ void vcoal_napi_hook(struct vcoal_napi_hook *hook, struct napi_struct *napi,
 	smp_store_release(&napi->poll, vcoal_napi_poll);
 }
 
-/* Did the driver replace its NAPIs behind our back? */
+/*
+ * Did the driver replace its NAPIs behind our back? Those that go leave the
+ * list a grace period before their memory does; a new one that got the address
+ * of an old one does not run our poll.
+ */
 static bool vcoal_napi_exists(const struct vcoal_napi_hook *hook)
 {
 	const struct napi_struct *napi;
 
-	list_for_each_entry(napi, &hook->dev->napi_list, dev_list)
+	list_for_each_entry_rcu(napi, &hook->dev->napi_list, dev_list)
 		if (napi == hook->napi)
-			return true;
+			return READ_ONCE(napi->poll) == vcoal_napi_poll;
 
 	return false;
+}
+
+/**
+ * vcoal_napi_hooked() - does the driver's poll still run as ours?
+ * @hook: hooked
+ */
+bool vcoal_napi_hooked(const struct vcoal_napi_hook *hook)
+{
+	bool hooked;
+
+	rcu_read_lock();
+	hooked = vcoal_napi_exists(hook);
+	rcu_read_unlock();
+
+	return hooked;
 }
 
 /**
@@ -133,10 +152,12 @@ void vcoal_napi_unhook(struct vcoal_napi_hook *hook)
 {
 	ASSERT_RTNL();
 
-	if (!vcoal_napi_exists(hook))
-		hook->napi = NULL;
-	else if (!WARN_ON_ONCE(hook->napi->poll != vcoal_napi_poll))
+	rcu_read_lock();
+	if (vcoal_napi_exists(hook))
 		WRITE_ONCE(hook->napi->poll, hook->driver_poll);
+	else
+		hook->napi = NULL;
+	rcu_read_unlock();
 }
 
 /**

@@ -41,6 +41,7 @@ struct vcoal_napi_hook {
 
 void vcoal_napi_hook(struct vcoal_napi_hook *hook, struct napi_struct *napi,
 		     int (*poll)(struct vcoal_napi_hook *hook, int budget));
+bool vcoal_napi_hooked(const struct vcoal_napi_hook *hook);
 void vcoal_napi_unhook(struct vcoal_napi_hook *hook);
 void vcoal_napi_kick(struct vcoal_napi_hook *hook);
 bool vcoal_napi_release(struct vcoal_napi_hook *hook);
