@@ -9,10 +9,10 @@
  * looks running always has a timer still to come that ends it, and a timer
  * without a hold only serves the queue once more.
  *
- * The timer runs in hard interrupt context (softirq on PREEMPT_RT) and touches
- * nothing but @release. The watchdog reads @since and @length from process
- * context. close() is called when begin() can no longer be: the hook is gone
- * and its last user was waited for.
+ * The timer runs in hard interrupt context (softirq on PREEMPT_RT, and after
+ * vcoal_hold_soften()) and touches nothing but @release. The watchdog reads
+ * @since and @length from process context. close() is called when begin() can
+ * no longer be: the hook is gone and its last user was waited for.
  */
 #include <linux/kernel.h>
 #include <vcoal/hold.h>
@@ -39,8 +39,20 @@ void vcoal_hold_init(struct vcoal_hold *hold,
 		     bool (*release)(struct vcoal_hold *hold))
 {
 	hold->release = release;
+	hold->mode = HRTIMER_MODE_ABS_PINNED;
 	hrtimer_setup(&hold->timer, vcoal_hold_timer, CLOCK_MONOTONIC,
-		      HRTIMER_MODE_ABS_PINNED);
+		      hold->mode);
+}
+
+/**
+ * vcoal_hold_soften() - release() takes locks that only BH may take
+ * @hold: no hold began yet
+ */
+void vcoal_hold_soften(struct vcoal_hold *hold)
+{
+	hold->mode = HRTIMER_MODE_ABS_PINNED_SOFT;
+	hrtimer_setup(&hold->timer, vcoal_hold_timer, CLOCK_MONOTONIC,
+		      hold->mode);
 }
 
 /**
@@ -65,12 +77,32 @@ void vcoal_hold_set(struct vcoal_hold *hold, struct vcoal_params params)
  */
 void vcoal_hold_begin(struct vcoal_hold *hold, u64 now)
 {
-	u32 ns = READ_ONCE(hold->ns);
+	vcoal_hold_begin_for(hold, now, READ_ONCE(hold->ns));
+}
 
+/**
+ * vcoal_hold_begin_for() - start to wait for another time than hold->ns
+ * @hold: the hold
+ * @now: ktime in ns
+ * @ns: how long
+ */
+void vcoal_hold_begin_for(struct vcoal_hold *hold, u64 now, u32 ns)
+{
 	WRITE_ONCE(hold->length, ns);
 	WRITE_ONCE(hold->since, now);
-	hrtimer_start(&hold->timer, ns_to_ktime(now + ns),
-		      HRTIMER_MODE_ABS_PINNED);
+	hrtimer_start(&hold->timer, ns_to_ktime(now + ns), hold->mode);
+}
+
+/**
+ * vcoal_hold_extend() - release() could not bring the event: try again
+ * @hold: the running hold
+ * @now: ktime in ns
+ * @ns: when, from now on
+ */
+void vcoal_hold_extend(struct vcoal_hold *hold, u64 now, u32 ns)
+{
+	WRITE_ONCE(hold->length, now - hold->since + ns);
+	hrtimer_start(&hold->timer, ns_to_ktime(now + ns), hold->mode);
 }
 
 /**
@@ -105,6 +137,18 @@ void vcoal_hold_close(struct vcoal_hold *hold)
 {
 	hrtimer_cancel(&hold->timer);
 	WRITE_ONCE(hold->since, 0);
+}
+
+/**
+ * vcoal_hold_due() - is the running hold over?
+ * @hold: the hold
+ * @now: ktime in ns
+ */
+bool vcoal_hold_due(const struct vcoal_hold *hold, u64 now)
+{
+	u64 since = READ_ONCE(hold->since);
+
+	return since && now >= since + READ_ONCE(hold->length);
 }
 
 /**

@@ -28,8 +28,9 @@ struct vcoal_hold;
  * @broken: the watchdog saw a hold that did not end: never hold again
  * @release: bring the event now; true when this call brought it, false when
  *	the queue is being served already or is disabled (enabling it serves
- *	it). Hard interrupt context.
+ *	it). Hard interrupt context, or BH after vcoal_hold_soften().
  * @timer: ends the hold
+ * @mode: of @timer
  */
 struct vcoal_hold {
 	u32 ns;
@@ -39,14 +40,19 @@ struct vcoal_hold {
 	bool broken;
 	bool (*release)(struct vcoal_hold *hold);
 	struct hrtimer timer;
+	enum hrtimer_mode mode;
 };
 
 void vcoal_hold_init(struct vcoal_hold *hold,
 		     bool (*release)(struct vcoal_hold *hold));
+void vcoal_hold_soften(struct vcoal_hold *hold);
 void vcoal_hold_set(struct vcoal_hold *hold, struct vcoal_params params);
 void vcoal_hold_begin(struct vcoal_hold *hold, u64 now);
+void vcoal_hold_begin_for(struct vcoal_hold *hold, u64 now, u32 ns);
+void vcoal_hold_extend(struct vcoal_hold *hold, u64 now, u32 ns);
 u64 vcoal_hold_end(struct vcoal_hold *hold, u64 now);
 void vcoal_hold_close(struct vcoal_hold *hold);
+bool vcoal_hold_due(const struct vcoal_hold *hold, u64 now);
 bool vcoal_hold_overdue(const struct vcoal_hold *hold, u64 now);
 bool vcoal_hold_rescue(struct vcoal_hold *hold);
 bool vcoal_hold_supported(void);

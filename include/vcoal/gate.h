@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A gate: a hold for interrupts that go out to a guest.
+ *
+ * The backend says vcoal_gate_notify() when it is about to interrupt the
+ * guest, and does so only when that returns true. An event that comes sooner
+ * after the last interrupt than the hold is swallowed and delivered when the
+ * time has come, or when enough frames are waiting. The first event after idle
+ * finds the last interrupt long past: it is never delayed, and needs no timer.
+ */
+#ifndef _VCOAL_GATE_H
+#define _VCOAL_GATE_H
+
+#include <linux/spinlock.h>
+#include <vcoal/vcoal.h>
+
+/**
+ * struct vcoal_gate - one queue whose interrupts go out
+ * @q: the queue; its hold runs exactly while an interrupt is kept here
+ * @lock: protects all below and the hold. Taken with BH off, outside q.lock.
+ * @open: may hold; a closed gate lets everything pass and counts nothing
+ * @last: the last interrupt, ktime ns
+ * @frames: waiting behind the running hold
+ * @deliver: bring the interrupt that was kept; false when that is impossible
+ *	here and now. Called under @lock, in softirq or process context.
+ *
+ * An adapter's queue may begin with a gate instead of a vcoal_queue.
+ */
+struct vcoal_gate {
+	struct vcoal_queue q;
+	/* Protects all below and the hold. Taken with BH off. */
+	spinlock_t lock;
+	bool open;
+	u64 last;
+	u32 frames;
+	bool (*deliver)(struct vcoal_gate *gate);
+};
+
+void vcoal_gate_open(struct vcoal_gate *gate,
+		     bool (*deliver)(struct vcoal_gate *gate));
+void vcoal_gate_close(struct vcoal_gate *gate);
+bool __must_check vcoal_gate_notify(struct vcoal_gate *gate, u32 frames);
+void vcoal_gate_work(struct vcoal_gate *gate, u32 frames);
+void vcoal_gate_flush(struct vcoal_gate *gate);
+bool vcoal_gate_release(struct vcoal_hold *hold);
+
+#endif /* _VCOAL_GATE_H */
