@@ -22,6 +22,7 @@
  * profile means "none" to a NIC; a timer of 1 us would only cost, so it is 0.
  */
 #include <linux/build_bug.h>
+#include <linux/limits.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
