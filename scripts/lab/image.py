@@ -170,7 +170,7 @@ def contents(image, module, names=MODULES):
         archive.folder(folder)
     _add_tools(archive)
     _add_modules(archive, image, names)
-    archive.file("vcoal.ko", Path(module).read_bytes())
+    archive.file("vcoal.ko", _without_debug_info(module))
     return archive
 
 
