@@ -14,6 +14,7 @@ static const struct vcoal_adapter *vcoal_adapters[VCOAL_ADAPTERS];
 
 static const struct vcoal_adapter *const vcoal_adapters_builtin[] = {
 	&vcoal_virtio_net,
+	&vcoal_xen_netback,
 };
 
 /**
@@ -100,5 +101,10 @@ err_unregister:
  */
 void vcoal_adapters_exit(void)
 {
+	int i;
+
+	for (i = 0; i < VCOAL_ADAPTERS; i++)
+		if (vcoal_adapters[i] && vcoal_adapters[i]->exit)
+			vcoal_adapters[i]->exit();
 	memset(vcoal_adapters, 0, sizeof(vcoal_adapters));
 }

@@ -16,6 +16,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <linux/suspend.h>
+#include <linux/workqueue.h>
 #include <vcoal/adapter.h>
 #include "control.h"
 #include "debugfs.h"
@@ -198,6 +199,8 @@ int vcoal_nic_open(struct vcoal_nic *nic)
 	if (nic->dev && !(netif_running(nic->dev) &&
 			  netif_device_present(nic->dev)))
 		return 0;
+	if (nic->adapter->ready && !nic->adapter->ready(nic->dev))
+		return 0;
 
 	err = nic->adapter->scan(nic);
 	if (!err)
@@ -284,6 +287,26 @@ void vcoal_nic_set_mode(struct vcoal_nic *nic, enum vcoal_mode mode)
 		vcoal_nic_apply(nic);
 }
 
+static void vcoal_nics_look_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(vcoal_nics_look, vcoal_nics_look_work);
+
+/*
+ * Where queues depend on a connection they come, go, or become others with the
+ * carrier. It may come on a moment before they are complete, and nothing tells
+ * when they are: then look again.
+ */
+static void vcoal_nic_look(struct vcoal_nic *nic)
+{
+	const struct vcoal_adapter *adapter = nic->adapter;
+
+	if (adapter->ready && !list_empty(&nic->queues) && adapter->stale(nic))
+		vcoal_nic_close(nic);
+	vcoal_nic_open(nic);
+	if (adapter->ready && netif_running(nic->dev) &&
+	    netif_carrier_ok(nic->dev) && !adapter->ready(nic->dev))
+		schedule_delayed_work(&vcoal_nics_look, HZ / 20);
+}
+
 static void vcoal_nics_update(void)
 {
 	struct vcoal_nic *nic;
@@ -292,11 +315,20 @@ static void vcoal_nics_update(void)
 	list_for_each_entry(vm, &vcoal_vms, list) {
 		list_for_each_entry(nic, &vm->nics, list) {
 			if (vcoal_enabled && !vcoal_frozen)
-				vcoal_nic_open(nic);
+				vcoal_nic_look(nic);
 			else
 				vcoal_nic_close(nic);
 		}
 	}
+}
+
+static void vcoal_nics_look_work(struct work_struct *work)
+{
+	rtnl_lock();
+	mutex_lock(&vcoal_mutex);
+	vcoal_nics_update();
+	mutex_unlock(&vcoal_mutex);
+	rtnl_unlock();
 }
 
 /**
@@ -323,10 +355,13 @@ void vcoal_nics_enable(bool enable)
 static void vcoal_nic_appear(struct net_device *dev)
 {
 	const struct vcoal_adapter *adapter = vcoal_adapter_match(dev);
+	char vm_id[16] = "local";
 
 	if (!adapter)
 		return;
-	if (!vcoal_nic_new(dev->name, "local", true, adapter, dev))
+	if (adapter->owner)
+		adapter->owner(dev, vm_id, sizeof(vm_id));
+	if (!vcoal_nic_new(dev->name, vm_id, !adapter->owner, adapter, dev))
 		netdev_warn(dev, "vcoal: not managed, out of memory\n");
 }
 
@@ -347,6 +382,10 @@ static void vcoal_nic_changed(struct vcoal_nic *nic, unsigned long event)
 	switch (event) {
 	case NETDEV_UP:
 		vcoal_nic_open(nic);
+		break;
+	case NETDEV_CHANGE:
+		if (nic->adapter->ready)
+			vcoal_nic_look(nic);
 		break;
 	case NETDEV_GOING_DOWN:
 		vcoal_nic_close(nic);
@@ -447,5 +486,6 @@ err_unregister_pm:
 void vcoal_nics_exit(void)
 {
 	unregister_netdevice_notifier(&vcoal_netdev_nb);
+	cancel_delayed_work_sync(&vcoal_nics_look);
 	unregister_pm_notifier(&vcoal_pm_nb);
 }

@@ -35,6 +35,11 @@ enum vcoal_cap_bit {
  * @release: a hold is over: bring the event (required; hard interrupt)
  * @match: is this netdev mine? (optional; without it the adapter finds its
  *	NICs by itself)
+ * @owner: name the VM of a netdev (optional; without it, this machine itself)
+ * @ready: are the queues there, and stay while rtnl is held? (optional;
+ *	without it, as long as the netdev is up)
+ * @stale: did the driver replace the queues that are hooked? Asked when the
+ *	netdev's state changed (required with ready)
  * @scan: find the queues with vcoal_queue_new(), set nic->caps, nic->why and
  *	nic->priv; nothing is intercepted yet (required)
  * @hook: intercept one queue (required)
@@ -42,6 +47,8 @@ enum vcoal_cap_bit {
  * @kick: let an event through that a hold may have kept; nobody is inside
  *	the hook any more (required)
  * @drop: undo what scan() did beside the queues (optional)
+ * @exit: the module leaves, and no NIC is left (optional; process context, no
+ *	locks)
  * @queue_size: bytes of the adapter's queue, which begins with a vcoal_queue
  * @name: what sysfs calls it (required)
  *
@@ -50,11 +57,15 @@ enum vcoal_cap_bit {
 struct vcoal_adapter {
 	bool (*release)(struct vcoal_hold *hold);
 	bool (*match)(const struct net_device *dev);
+	void (*owner)(const struct net_device *dev, char *id, size_t size);
+	bool (*ready)(const struct net_device *dev);
+	bool (*stale)(const struct vcoal_nic *nic);
 	int (*scan)(struct vcoal_nic *nic);
 	int (*hook)(struct vcoal_queue *queue);
 	void (*unhook)(struct vcoal_queue *queue);
 	void (*kick)(struct vcoal_queue *queue);
 	void (*drop)(struct vcoal_nic *nic);
+	void (*exit)(void);
 	size_t queue_size;
 	const char *name;
 };
@@ -76,6 +87,7 @@ struct vcoal_served {
 };
 
 extern const struct vcoal_adapter vcoal_virtio_net;
+extern const struct vcoal_adapter vcoal_xen_netback;
 
 struct vcoal_queue *__must_check
 vcoal_queue_new(struct vcoal_nic *nic, enum vcoal_dir dir, u32 index);

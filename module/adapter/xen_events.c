@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Event channels: what a Xen backend sends, and when it listens again.
+ *
+ * Three functions of the kernel are redirected while a NIC needs it:
+ *
+ *  notify_remote_via_irq(irq) - the backend interrupts its guest;
+ *  xen_irq_lateeoi(irq, flags) - it is done with an event of the guest's and
+ *	takes the next one;
+ *  unbind_from_irqhandler(irq, dev_id) - the channel is over.
+ *
+ * Nothing of Xen is linked: vcoal must load where Xen does not exist.
+ *
+ * Interrupt numbers are reused, so a number means a line only until it is
+ * unbound. A backend stops everything that may notify before it unbinds; what
+ * is left is an event that we kept. So unbind calls gone() first, which gives
+ * it up, takes the line out of the table, and only then the number is freed.
+ * Nothing of ours refers to it any more when it comes back as another's.
+ *
+ * The table is read under RCU. A line is freed a grace period after xev_del().
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "xen_events.h"
+
+#include <linux/kernel.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/workqueue.h>
+#include <xen/events.h>
+#include <vcoal/hook_func.h>
+
+static void xev_notify(int irq);
+static void xev_lateeoi(unsigned int irq, unsigned int flags);
+static void xev_unbind(unsigned int irq, void *dev_id);
+
+/* In this order: a line must be seen to go before anything is kept for it. */
+enum xev_func {
+	XEV_UNBIND,
+	XEV_NOTIFY,
+	XEV_LATEEOI,
+	XEV_FUNCS
+};
+
+static struct vcoal_func_hook xev_hooks[XEV_FUNCS] = {
+	[XEV_UNBIND] = {
+		.name	= "unbind_from_irqhandler",
+		.ours	= xev_unbind,
+	},
+	[XEV_NOTIFY] = {
+		.name	= "notify_remote_via_irq",
+		.ours	= xev_notify,
+	},
+	[XEV_LATEEOI] = {
+		.name	= "xen_irq_lateeoi",
+		.ours	= xev_lateeoi,
+	},
+};
+
+/* Protects users and the hooks. Nests inside vcoal_mutex. */
+static DEFINE_MUTEX(xev_lock);
+static unsigned int xev_users;
+static bool xev_hooked;
+
+static struct xev_line *xev_find(unsigned int irq)
+{
+	struct vcoal_key *key = vcoal_key_find((void *)(uintptr_t)irq);
+
+	return key ? container_of(key, struct xev_line, key) : NULL;
+}
+
+/**
+ * xev_send() - interrupt the guest
+ * @irq: bound
+ */
+void xev_send(unsigned int irq)
+{
+	void (*notify)(int irq) = xev_hooks[XEV_NOTIFY].theirs;
+
+	notify(irq);
+}
+
+static void xev_eoi(unsigned int irq, unsigned int flags)
+{
+	void (*lateeoi)(unsigned int irq, unsigned int flags) =
+		xev_hooks[XEV_LATEEOI].theirs;
+
+	lateeoi(irq, flags);
+}
+
+/**
+ * xev_reopen() - take the next event; it had work
+ * @irq: bound
+ */
+void xev_reopen(unsigned int irq)
+{
+	xev_eoi(irq, 0);
+}
+
+static void xev_notify(int irq)
+{
+	struct xev_line *line;
+	bool pass = true;
+
+	rcu_read_lock();
+	line = xev_find(irq);
+	if (line)
+		pass = line->ops->notify(line);
+	rcu_read_unlock();
+
+	if (pass)
+		xev_send(irq);
+	vcoal_func_leave(&xev_hooks[XEV_NOTIFY]);
+}
+
+/* A spurious event is the business of Xen's own throttling. */
+static void xev_lateeoi(unsigned int irq, unsigned int flags)
+{
+	struct xev_line *line;
+	bool pass = true;
+
+	rcu_read_lock();
+	line = xev_find(irq);
+	if (line && !(flags & XEN_EOI_FLAG_SPURIOUS))
+		pass = line->ops->eoi(line);
+	rcu_read_unlock();
+
+	if (pass)
+		xev_eoi(irq, flags);
+	vcoal_func_leave(&xev_hooks[XEV_LATEEOI]);
+}
+
+static void xev_unbind(unsigned int irq, void *dev_id)
+{
+	void (*unbind)(unsigned int irq, void *dev_id) =
+		xev_hooks[XEV_UNBIND].theirs;
+	struct xev_line *line;
+
+	rcu_read_lock();
+	line = xev_find(irq);
+	if (line) {
+		vcoal_key_del(&line->key);
+		line->ops->gone(line);
+	}
+	rcu_read_unlock();
+
+	unbind(irq, dev_id);
+	vcoal_func_leave(&xev_hooks[XEV_UNBIND]);
+}
+
+/**
+ * xev_add() - ask the owner about a line from now on
+ * @line: zeroed, or deleted
+ * @ops: the owner's
+ * @irq: bound, and cannot be unbound meanwhile
+ */
+void xev_add(struct xev_line *line, const struct xev_ops *ops,
+	     unsigned int irq)
+{
+	line->ops = ops;
+	line->irq = irq;
+	vcoal_key_add(&line->key, (void *)(uintptr_t)irq);
+}
+
+/**
+ * xev_del() - ask no more
+ * @line: added or zeroed; it may be freed after a grace period
+ */
+void xev_del(struct xev_line *line)
+{
+	vcoal_key_del(&line->key);
+}
+
+static void xev_unhook_below(int i)
+{
+	while (i--)
+		vcoal_func_unhook(&xev_hooks[i]);
+}
+
+static int xev_hook(void)
+{
+	int i, err;
+
+	for (i = 0; i < XEV_FUNCS; i++) {
+		err = vcoal_func_hook(&xev_hooks[i]);
+		if (!err)
+			continue;
+		pr_warn_once("%s: cannot be redirected (error %d), no interrupts are held on Xen\n",
+			     xev_hooks[i].name, err);
+		xev_unhook_below(i);
+		return err;
+	}
+	xev_hooked = true;
+
+	return 0;
+}
+
+/* Waits for every task: not under anybody's lock. */
+static void xev_unhook_work(struct work_struct *unused)
+{
+	mutex_lock(&xev_lock);
+	if (!xev_users && xev_hooked) {
+		xev_unhook_below(XEV_FUNCS);
+		xev_hooked = false;
+	}
+	mutex_unlock(&xev_lock);
+}
+
+static DECLARE_WORK(xev_work, xev_unhook_work);
+
+/**
+ * xev_get() - a NIC needs the redirects
+ *
+ * Return: 0, or an error: events cannot be kept
+ */
+int xev_get(void)
+{
+	int err;
+
+	mutex_lock(&xev_lock);
+	err = xev_hooked ? 0 : xev_hook();
+	if (!err)
+		xev_users++;
+	mutex_unlock(&xev_lock);
+
+	return err;
+}
+
+/**
+ * xev_put() - a NIC needs them no more
+ */
+void xev_put(void)
+{
+	mutex_lock(&xev_lock);
+	if (!--xev_users)
+		schedule_work(&xev_work);
+	mutex_unlock(&xev_lock);
+}
+
+/**
+ * xev_exit() - wait until the functions are the kernel's own again
+ */
+void xev_exit(void)
+{
+	flush_work(&xev_work);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VCOAL_XEN_EVENTS_H
+#define _VCOAL_XEN_EVENTS_H
+
+#include <linux/types.h>
+#include <vcoal/hook_napi.h>
+
+struct xev_line;
+
+/**
+ * struct xev_ops - what the owner of a line decides
+ * @notify: the backend is about to interrupt the guest; false keeps it from
+ *	that (required)
+ * @eoi: the backend is about to take events again; false keeps it from that
+ *	(required)
+ * @gone: the line is about to be unbound; what was kept must be given up now,
+ *	and nothing may be sent when this returns (required; process context)
+ *
+ * notify and eoi run in whatever context the backend is in, also with
+ * interrupts off.
+ */
+struct xev_ops {
+	bool (*notify)(struct xev_line *line);
+	bool (*eoi)(struct xev_line *line);
+	void (*gone)(struct xev_line *line);
+};
+
+/**
+ * struct xev_line - an event channel, by its Linux interrupt number
+ * @key: found by that number
+ * @ops: its owner's
+ * @irq: the number, which may be somebody else's once the line is gone
+ */
+struct xev_line {
+	struct vcoal_key key;
+	const struct xev_ops *ops;
+	unsigned int irq;
+};
+
+int __must_check xev_get(void);
+void xev_put(void);
+void xev_exit(void);
+void xev_add(struct xev_line *line, const struct xev_ops *ops,
+	     unsigned int irq);
+void xev_del(struct xev_line *line);
+void xev_send(unsigned int irq);
+void xev_reopen(unsigned int irq);
+
+#endif /* _VCOAL_XEN_EVENTS_H */
