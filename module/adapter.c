@@ -14,6 +14,7 @@ static const struct vcoal_adapter *vcoal_adapters[VCOAL_ADAPTERS];
 
 static const struct vcoal_adapter *const vcoal_adapters_builtin[] = {
 	&vcoal_virtio_net,
+	&vcoal_vhost_net,
 	&vcoal_xen_netback,
 };
 
@@ -74,6 +75,41 @@ void vcoal_adapter_unregister(const struct vcoal_adapter *adapter)
 	for (i = 0; i < VCOAL_ADAPTERS; i++)
 		if (vcoal_adapters[i] == adapter)
 			vcoal_adapters[i] = NULL;
+}
+
+static void vcoal_adapters_stop_below(int i)
+{
+	while (i--)
+		if (vcoal_adapters[i] && vcoal_adapters[i]->stop)
+			vcoal_adapters[i]->stop();
+}
+
+/**
+ * vcoal_adapters_start() - let adapters find NICs that are no netdevs
+ */
+int vcoal_adapters_start(void)
+{
+	int i, err;
+
+	for (i = 0; i < VCOAL_ADAPTERS; i++) {
+		if (!vcoal_adapters[i] || !vcoal_adapters[i]->start)
+			continue;
+		err = vcoal_adapters[i]->start();
+		if (err) {
+			vcoal_adapters_stop_below(i);
+			return err;
+		}
+	}
+
+	return 0;
+}
+
+/**
+ * vcoal_adapters_stop() - such NICs are gone when this returns
+ */
+void vcoal_adapters_stop(void)
+{
+	vcoal_adapters_stop_below(VCOAL_ADAPTERS);
 }
 
 /**

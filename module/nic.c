@@ -470,21 +470,27 @@ int vcoal_nics_init(void)
 	err = register_netdevice_notifier(&vcoal_netdev_nb);
 	if (err)
 		goto err_unregister_pm;
+	err = vcoal_adapters_start();
+	if (err)
+		goto err_unregister_netdev;
 
 	return 0;
 
+err_unregister_netdev:
+	unregister_netdevice_notifier(&vcoal_netdev_nb);
 err_unregister_pm:
 	unregister_pm_notifier(&vcoal_pm_nb);
 	return err;
 }
 
 /**
- * vcoal_nics_exit() - let go of every netdev
+ * vcoal_nics_exit() - let go of every NIC
  *
  * Unregistering replays GOING_DOWN and UNREGISTER for all of them.
  */
 void vcoal_nics_exit(void)
 {
+	vcoal_adapters_stop();
 	unregister_netdevice_notifier(&vcoal_netdev_nb);
 	cancel_delayed_work_sync(&vcoal_nics_look);
 	unregister_pm_notifier(&vcoal_pm_nb);

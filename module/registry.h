@@ -15,6 +15,8 @@ void vcoal_policies_exit(void);
 int __must_check vcoal_adapter_register(const struct vcoal_adapter *adapter);
 void vcoal_adapter_unregister(const struct vcoal_adapter *adapter);
 const struct vcoal_adapter *vcoal_adapter_match(const struct net_device *dev);
+int __must_check vcoal_adapters_start(void);
+void vcoal_adapters_stop(void);
 int __must_check vcoal_adapters_init(void);
 void vcoal_adapters_exit(void);
 

@@ -32,7 +32,8 @@ enum vcoal_cap_bit {
 
 /**
  * struct vcoal_adapter - what the core asks of a driver's adapter
- * @release: a hold is over: bring the event (required; hard interrupt)
+ * @release: a hold is over: bring the event (required; hard interrupt, or BH
+ *	for a gate)
  * @match: is this netdev mine? (optional; without it the adapter finds its
  *	NICs by itself)
  * @owner: name the VM of a netdev (optional; without it, this machine itself)
@@ -40,6 +41,9 @@ enum vcoal_cap_bit {
  *	without it, as long as the netdev is up)
  * @stale: did the driver replace the queues that are hooked? Asked when the
  *	netdev's state changed (required with ready)
+ * @start: begin to find NICs that are no netdevs (optional; process context,
+ *	no locks)
+ * @stop: remove them; undoes start() (optional; required with it)
  * @scan: find the queues with vcoal_queue_new(), set nic->caps, nic->why and
  *	nic->priv; nothing is intercepted yet (required)
  * @hook: intercept one queue (required)
@@ -60,6 +64,8 @@ struct vcoal_adapter {
 	void (*owner)(const struct net_device *dev, char *id, size_t size);
 	bool (*ready)(const struct net_device *dev);
 	bool (*stale)(const struct vcoal_nic *nic);
+	int (*start)(void);
+	void (*stop)(void);
 	int (*scan)(struct vcoal_nic *nic);
 	int (*hook)(struct vcoal_queue *queue);
 	void (*unhook)(struct vcoal_queue *queue);
@@ -87,6 +93,7 @@ struct vcoal_served {
 };
 
 extern const struct vcoal_adapter vcoal_virtio_net;
+extern const struct vcoal_adapter vcoal_vhost_net;
 extern const struct vcoal_adapter vcoal_xen_netback;
 
 struct vcoal_queue *__must_check

@@ -6,8 +6,10 @@
 #ifndef _VCOAL_COMPAT_H
 #define _VCOAL_COMPAT_H
 
+#include <linux/eventfd.h>
 #include <linux/ftrace.h>
 #include <linux/hrtimer.h>
+#include <linux/mm_types.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/version.h>
@@ -54,6 +56,34 @@ static __always_inline bool vcoal_own_text(unsigned long ip)
 #endif
 
 	return ip - (unsigned long)text->base < text->size;
+}
+
+/* The function behind eventfd_signal(), and its plainest call. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define VCOAL_EVENTFD_SIGNAL		"eventfd_signal"
+#define vcoal_eventfd_signal(ctx)	eventfd_signal(ctx, 1)
+#else
+#define VCOAL_EVENTFD_SIGNAL		"eventfd_signal_mask"
+#define vcoal_eventfd_signal(ctx)	eventfd_signal(ctx)
+#endif
+
+/*
+ * Used elements that vhost_add_used_and_signal_n() is called with: its fourth
+ * argument, or since 6.17 the fifth, behind the number of buffers of each.
+ */
+static inline u32 vcoal_vhost_count(unsigned long arg4, unsigned long arg5)
+{
+	return LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0) ? arg4 : arg5;
+}
+
+/* Under RCU; NULL where the kernel does not keep it. */
+static inline struct task_struct *vcoal_mm_owner(struct mm_struct *mm)
+{
+#ifdef CONFIG_MEMCG
+	return mm ? rcu_dereference(mm->owner) : NULL;
+#else
+	return NULL;
+#endif
 }
 
 #endif /* _VCOAL_COMPAT_H */

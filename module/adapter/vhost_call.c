@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One queue of a vhost device: the eventfd that it signals, behind a gate.
+ *
+ * The lifetime of an eventfd whose signal is kept, clause by clause:
+ *
+ *  1. We hold no reference, vhost does: it has one on the eventfd of each
+ *	queue, and gives it back with eventfd_ctx_put(), wherever it does so
+ *	(a new eventfd, a closed device, a reset owner, a killed VMM).
+ *  2. vhost signals under the queue's mutex and gives back under the same, or
+ *	when its worker has nothing to do any more: no signal comes after the
+ *	put. Else vhost itself would use what is freed.
+ *  3. So when eventfd_ctx_put() runs for vhost's reference, each signal of this
+ *	eventfd is either delivered or kept in a gate that vhc_ctxs names.
+ *	vhc_ctx_put(), which runs in its place, flushes those gates and only
+ *	then gives the reference back: the eventfd lives while they deliver.
+ *  4. A gate delivers under its lock, so a timer that is delivering right now
+ *	is waited for, and one that comes later finds nothing kept.
+ *  5. Others (the file, irqfd, io_uring) have references of their own, and put
+ *	them through the same function: that flushes early, and harms nobody.
+ *	From an interrupt, or with interrupts off, it cannot be vhost's.
+ *  6. A pointer in a queue or in vhc_ctxs may outlive its eventfd, and the
+ *	memory may become another eventfd: it is compared with, and signalled
+ *	only while something is kept for it, which is between a signal of vhost
+ *	and the put above.
+ *  7. eventfd_ctx_put() is hooked before the first gate opens, and until the
+ *	last one is closed (vhn_up(), vhn_down()). ftrace cannot be switched off
+ *	meanwhile.
+ *
+ * A queue keeps signals of one eventfd at a time: when it signals another one
+ * than before (a new one, or the error or log eventfd), the gate is flushed.
+ */
+#include "vhost_call.h"
+
+#include <linux/eventfd.h>
+#include <linux/hashtable.h>
+#include <linux/irqflags.h>
+#include <linux/preempt.h>
+#include <linux/spinlock.h>
+#include <vcoal/adapter.h>
+#include <vcoal/compat.h>
+
+/* Protects vhc_ctxs. Taken with BH off, outside the gates' locks. */
+static DEFINE_SPINLOCK(vhc_ctxs_lock);
+static DEFINE_HASHTABLE(vhc_ctxs, 10);
+
+static struct vhc_queue *to_vhc(struct vcoal_gate *gate)
+{
+	return container_of(gate, struct vhc_queue, gate);
+}
+
+static bool vhc_deliver(struct vcoal_gate *gate)
+{
+	if (!eventfd_signal_allowed())
+		return false;
+	vcoal_eventfd_signal(to_vhc(gate)->ctx);
+
+	return true;
+}
+
+/* From now on the queue keeps signals of another eventfd. */
+static void vhc_adopt(struct vhc_queue *queue, struct eventfd_ctx *ctx)
+{
+	vcoal_gate_flush(&queue->gate);
+	spin_lock_bh(&vhc_ctxs_lock);
+	if (!queue->gone) {
+		hash_del(&queue->node);
+		queue->ctx = ctx;
+		hash_add(vhc_ctxs, &queue->node, (unsigned long)ctx);
+	}
+	spin_unlock_bh(&vhc_ctxs_lock);
+}
+
+/**
+ * vhc_open() - begin to hold
+ * @queue: zeroed but for its vcoal_queue
+ */
+void vhc_open(struct vhc_queue *queue)
+{
+	vcoal_gate_open(&queue->gate, vhc_deliver);
+}
+
+/**
+ * vhc_close() - deliver what is kept, keep nothing more
+ * @queue: open
+ *
+ * Who still has the queue, until the grace period, finds a gate that lets all
+ * pass, and must not name the queue in vhc_ctxs again.
+ */
+void vhc_close(struct vhc_queue *queue)
+{
+	vcoal_gate_close(&queue->gate);
+	spin_lock_bh(&vhc_ctxs_lock);
+	queue->gone = true;
+	hash_del(&queue->node);
+	spin_unlock_bh(&vhc_ctxs_lock);
+}
+
+/**
+ * vhc_signal() - vhost is about to signal
+ * @queue: which
+ * @ctx: what
+ * @frames: since the last signal
+ *
+ * Context: process, under vhost's mutex of the queue.
+ *
+ * Return: true when it shall, false when the signal is kept
+ */
+bool vhc_signal(struct vhc_queue *queue, struct eventfd_ctx *ctx, u32 frames)
+{
+	if (queue->ctx != ctx)
+		vhc_adopt(queue, ctx);
+
+	return vcoal_gate_notify(&queue->gate, frames);
+}
+
+/**
+ * vhc_ctx_put() - somebody is about to give back an eventfd
+ * @ctx: perhaps one for which a signal is kept
+ */
+void vhc_ctx_put(const struct eventfd_ctx *ctx)
+{
+	struct vhc_queue *queue;
+
+	if (!in_task() || irqs_disabled())
+		return;
+
+	spin_lock_bh(&vhc_ctxs_lock);
+	hash_for_each_possible(vhc_ctxs, queue, node, (unsigned long)ctx)
+		if (queue->ctx == ctx)
+			vcoal_gate_flush(&queue->gate);
+	spin_unlock_bh(&vhc_ctxs_lock);
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vhost-net, from the host's side: the interrupts that it injects into guests.
+ *
+ * vhost has no hook of its own, and its structures are private: a device is
+ * nothing but a pointer here, that functions were called with. These are
+ * redirected:
+ *
+ *  vhost_add_used_and_signal_n(dev, vq, heads, count) - vhost_net calls it for
+ *	every batch, in both directions and nobody else does. It counts frames
+ *	and opens an extent; a device that is not known yet is met here.
+ *  eventfd_signal() - within that extent, it is the interrupt. All others who
+ *	call it (vCPU kicks, vfio, aio) are not redirected, see hook_func.c.
+ *  vhost_dev_flush(dev) - when it returns, vhost is done with what it began;
+ *	vhost_net calls it after it took a queue's backend away. So must we be:
+ *	a VMM that stops a device looks at its eventfds once more and no later.
+ *  vhost_dev_cleanup(dev) - the device is over.
+ *  eventfd_ctx_put(ctx) - an eventfd may go: see vhost_call.c.
+ *
+ * Which queue is it? A used element says how many bytes the device wrote into
+ * the guest's buffer: all of a packet for receive, and 0 for transmit, where
+ * the guest's buffers are only read (virtio 1.x, 2.7.8).
+ *
+ * What the VMM sees: a signal that was kept arrives before an ioctl that takes
+ * its eventfd or its queue away returns, as if vhost had signalled just before.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/eventfd.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
+#include <uapi/linux/virtio_ring.h>
+#include <vcoal/adapter.h>
+#include <vcoal/compat.h>
+#include <vcoal/hook_func.h>
+#include "vhost_call.h"
+#include "vhost_dev.h"
+
+/*
+ * Descriptors of a ring, for the guard that ends a hold before half of it is
+ * used. What the VMM chose cannot be seen from here: this is QEMU's default,
+ * and a larger ring is only guarded too early.
+ */
+#define VHN_RING_SIZE	256
+
+enum vhn_func {
+	VHN_CTX_PUT,
+	VHN_DEV_FLUSH,
+	VHN_DEV_CLEANUP,
+	VHN_SIGNAL,
+	VHN_ADD_USED,
+	VHN_FUNCS
+};
+
+/**
+ * struct vhn_call - a batch that vhost reports to the guest
+ * @dev: the struct vhost_dev
+ * @dir: of its queue
+ * @frames: that no interrupt was asked for yet
+ */
+struct vhn_call {
+	const void *dev;
+	enum vcoal_dir dir;
+	u32 frames;
+};
+
+/* Protects the hooks. */
+static DEFINE_MUTEX(vhn_hooks_mutex);
+static struct vcoal_func_hook vhn_hooks[VHN_FUNCS];
+
+static void vhn_ctx_put(struct eventfd_ctx *ctx)
+{
+	vhc_ctx_put(ctx);
+	eventfd_ctx_put(ctx);
+	vcoal_func_leave(&vhn_hooks[VHN_CTX_PUT]);
+}
+
+/* Traffic. */
+
+/* Return: shall the signal pass? */
+static bool vhn_event(struct vhn_call *call, struct eventfd_ctx *ctx)
+{
+	struct vhc_queue *queue = NULL;
+	struct vhn_dev *vhn;
+	bool pass = true;
+
+	rcu_read_lock();
+	vhn = vhn_dev_find(call->dev);
+	if (vhn)
+		queue = rcu_dereference(vhn->queue[call->dir]);
+	if (queue) {
+		pass = vhc_signal(queue, ctx, call->frames);
+		call->frames = 0;
+	}
+	rcu_read_unlock();
+
+	return pass;
+}
+
+/*
+ * The second argument and the result differ between kernels; vhost uses the
+ * plainest of the former and ignores the latter.
+ */
+static u64 vhn_signal(struct eventfd_ctx *ctx)
+{
+	struct vcoal_extent *extent = vcoal_extent_pause();
+
+	if (vhn_event(extent->call, ctx))
+		vcoal_eventfd_signal(ctx);
+	vcoal_extent_resume(extent);
+	vcoal_func_leave(&vhn_hooks[VHN_SIGNAL]);
+
+	return 1;
+}
+
+/* Return: is the device known? */
+static bool vhn_served(const struct vhn_call *call)
+{
+	struct vhc_queue *queue;
+	struct vhn_dev *vhn;
+
+	rcu_read_lock();
+	vhn = vhn_dev_find(call->dev);
+	if (vhn && call->frames) {
+		queue = rcu_dereference(vhn->queue[call->dir]);
+		if (queue)
+			vcoal_gate_work(&queue->gate, call->frames);
+	}
+	rcu_read_unlock();
+
+	return vhn;
+}
+
+static void vhn_add_used(void *dev, void *vq,
+			 const struct vring_used_elem *heads,
+			 unsigned long arg4, unsigned long arg5)
+{
+	void (*theirs)(void *dev, void *vq, const struct vring_used_elem *heads,
+		       unsigned long arg4, unsigned long arg5) =
+		vhn_hooks[VHN_ADD_USED].theirs;
+	struct vhn_call call = {
+		.dev = dev,
+		.dir = heads->len ? VCOAL_RX : VCOAL_TX,
+		.frames = vcoal_vhost_count(arg4, arg5),
+	};
+	struct vcoal_extent *extent = vcoal_extent_begin(&call);
+
+	theirs(dev, vq, heads, arg4, arg5);
+	vcoal_extent_end(extent);
+	if (unlikely(!vhn_served(&call)))
+		vhn_dev_meet(dev);
+	vcoal_func_leave(&vhn_hooks[VHN_ADD_USED]);
+}
+
+/* The end of a device, or of what it was doing. */
+
+static void vhn_flush(struct vhn_dev *vhn)
+{
+	struct vhc_queue *queue;
+	enum vcoal_dir dir;
+
+	for (dir = 0; dir < VCOAL_DIRS; dir++) {
+		queue = rcu_dereference(vhn->queue[dir]);
+		if (queue)
+			vcoal_gate_flush(&queue->gate);
+	}
+}
+
+static void vhn_dev_flush(void *dev)
+{
+	void (*theirs)(void *dev) = vhn_hooks[VHN_DEV_FLUSH].theirs;
+	struct vhn_dev *vhn;
+
+	theirs(dev);
+	rcu_read_lock();
+	vhn = vhn_dev_find(dev);
+	if (vhn)
+		vhn_flush(vhn);
+	rcu_read_unlock();
+	vcoal_func_leave(&vhn_hooks[VHN_DEV_FLUSH]);
+}
+
+static void vhn_dev_cleanup(void *dev)
+{
+	void (*theirs)(void *dev) = vhn_hooks[VHN_DEV_CLEANUP].theirs;
+	struct vhn_dev *vhn;
+
+	rcu_read_lock();
+	vhn = vhn_dev_find(dev);
+	if (vhn)
+		vhn_dev_bury(vhn);
+	rcu_read_unlock();
+	theirs(dev);
+	vcoal_func_leave(&vhn_hooks[VHN_DEV_CLEANUP]);
+}
+
+/* The hooks, in the order in which they come up. */
+
+static struct vcoal_func_hook vhn_hooks[VHN_FUNCS] = {
+	[VHN_CTX_PUT] = {
+		.name	= "eventfd_ctx_put",
+		.ours	= vhn_ctx_put,
+	},
+	[VHN_DEV_FLUSH] = {
+		.name	= "vhost_dev_flush",
+		.ours	= vhn_dev_flush,
+	},
+	[VHN_DEV_CLEANUP] = {
+		.name	= "vhost_dev_cleanup",
+		.ours	= vhn_dev_cleanup,
+	},
+	[VHN_SIGNAL] = {
+		.name	= VCOAL_EVENTFD_SIGNAL,
+		.ours	= vhn_signal,
+		.extent_only = true,
+	},
+	[VHN_ADD_USED] = {
+		.name	= "vhost_add_used_and_signal_n",
+		.ours	= vhn_add_used,
+	},
+};
+
+/*
+ * The reverse of vhn_up(). Between the hooks that keep signals and the one that
+ * lets eventfds go, all gates are closed.
+ */
+static void vhn_down(void)
+{
+	enum vhn_func func;
+
+	vhn_devs_close();
+	for (func = VHN_FUNCS - 1; func > VHN_CTX_PUT; func--)
+		vcoal_func_unhook(&vhn_hooks[func]);
+	vhn_devs_remove();
+	vcoal_func_unhook(&vhn_hooks[VHN_CTX_PUT]);
+}
+
+static void vhn_up(void)
+{
+	enum vhn_func func;
+	int err;
+
+	if (!vcoal_func_known(vhn_hooks[VHN_ADD_USED].name))
+		return;
+
+	vhn_devs_open();
+	for (func = 0; func < VHN_FUNCS; func++) {
+		err = vcoal_func_hook(&vhn_hooks[func]);
+		if (err) {
+			pr_warn("vhost: not managed, %s() cannot be redirected (error %d)\n",
+				vhn_hooks[func].name, err);
+			vhn_down();
+			return;
+		}
+	}
+}
+
+static int vhn_module_event(struct notifier_block *nb, unsigned long event,
+			    void *ptr)
+{
+	const struct module *mod = ptr;
+
+	if (strcmp(mod->name, "vhost"))
+		return NOTIFY_DONE;
+
+	mutex_lock(&vhn_hooks_mutex);
+	if (event == MODULE_STATE_LIVE)
+		vhn_up();
+	else if (event == MODULE_STATE_GOING)
+		vhn_down();
+	mutex_unlock(&vhn_hooks_mutex);
+
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vhn_module_nb = {
+	.notifier_call = vhn_module_event,
+};
+
+/* The adapter. */
+
+static int vhn_start(void)
+{
+	int err;
+
+	err = register_module_notifier(&vhn_module_nb);
+	if (err)
+		return err;
+
+	mutex_lock(&vhn_hooks_mutex);
+	if (!vhn_hooks[VHN_ADD_USED].theirs)
+		vhn_up();
+	mutex_unlock(&vhn_hooks_mutex);
+
+	return 0;
+}
+
+static void vhn_stop(void)
+{
+	unregister_module_notifier(&vhn_module_nb);
+	mutex_lock(&vhn_hooks_mutex);
+	vhn_down();
+	mutex_unlock(&vhn_hooks_mutex);
+}
+
+static int vhn_scan(struct vcoal_nic *nic)
+{
+	struct vcoal_queue *queue;
+	enum vcoal_dir dir;
+
+	for (dir = 0; dir < VCOAL_DIRS; dir++) {
+		queue = vcoal_queue_new(nic, dir, 0);
+		if (!queue)
+			return -ENOMEM;
+		queue->ring_size = VHN_RING_SIZE;
+	}
+
+	nic->caps = VCOAL_CAP(COUNT_RX) | VCOAL_CAP(COUNT_TX);
+	if (!vcoal_hold_supported()) {
+		nic->why = "no high-resolution timers";
+		return 0;
+	}
+	nic->caps |= VCOAL_CAP(RX_USECS) | VCOAL_CAP(RX_FRAMES) |
+		     VCOAL_CAP(TX_USECS) | VCOAL_CAP(TX_FRAMES);
+
+	return 0;
+}
+
+static struct vhc_queue *to_vhc(struct vcoal_queue *queue)
+{
+	return container_of(queue, struct vhc_queue, gate.q);
+}
+
+static int vhn_hook(struct vcoal_queue *base)
+{
+	struct vhc_queue *queue = to_vhc(base);
+	struct vhn_dev *vhn = base->nic->priv;
+
+	vhc_open(queue);
+	rcu_assign_pointer(vhn->queue[base->dir], queue);
+
+	return 0;
+}
+
+static void vhn_unhook(struct vcoal_queue *base)
+{
+	struct vhn_dev *vhn = base->nic->priv;
+
+	RCU_INIT_POINTER(vhn->queue[base->dir], NULL);
+	vhc_close(to_vhc(base));
+}
+
+/* The gate delivered what it kept when it was closed. */
+static void vhn_kick(struct vcoal_queue *base)
+{
+}
+
+const struct vcoal_adapter vcoal_vhost_net = {
+	.release	= vcoal_gate_release,
+	.start		= vhn_start,
+	.stop		= vhn_stop,
+	.scan		= vhn_scan,
+	.hook		= vhn_hook,
+	.unhook		= vhn_unhook,
+	.kick		= vhn_kick,
+	.queue_size	= sizeof(struct vhc_queue),
+	.name		= "vhost_net",
+};
