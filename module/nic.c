@@ -478,6 +478,7 @@ int vcoal_nics_init(void)
 
 err_unregister_netdev:
 	unregister_netdevice_notifier(&vcoal_netdev_nb);
+	cancel_delayed_work_sync(&vcoal_nics_look);
 err_unregister_pm:
 	unregister_pm_notifier(&vcoal_pm_nb);
 	return err;
