@@ -6,6 +6,7 @@ flow without loss and the kernel must have had nothing to say.
 """
 
 import dataclasses
+import re
 import textwrap
 
 from . import qemu
@@ -53,9 +54,11 @@ class Stress:
         self._quiet()
         self.wire.flow(20, 1000)
         flow = self.wire.flow(400, 2000)
-        expect(flow.lost == 0 and flow.reordered == 0,
-               f"afterwards: sent {flow.sent}, received {flow.received}, "
-               f"reordered {flow.reordered}")
+        # two processors reorder datagrams, with and without the module
+        seen = {name: change for name, change in flow.delta.items()
+                if change and re.search(r"packets$|dropped|^udp", name)}
+        expect(flow.lost == 0, f"afterwards: {flow.lost} of {flow.sent} lost, "
+               f"meanwhile {seen}")
         for end in (self.wire.a, self.wire.b):
             expect(flow.delta[f"{end.dev}.rx_packets"] > flow.sent / 4,
                    f"{end.dev}: the traffic has stopped")

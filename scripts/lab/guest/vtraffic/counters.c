@@ -62,6 +62,16 @@ static void vt_interface_line(char *line)
 	       name, v[11]);
 }
 
+/* The second of two lines that begin with "Udp:" has the numbers. */
+static void vt_udp_line(char *line)
+{
+	unsigned long long in, no_port, errors;
+
+	if (sscanf(line, "Udp: %llu %llu %llu", &in, &no_port, &errors) == 3)
+		printf("udp.received=%llu\nudp.no_port=%llu\nudp.errors=%llu\n",
+		       in, no_port, errors);
+}
+
 static void vt_each_line(const char *path, void (*take)(char *line))
 {
 	FILE *file = vt_open(path);
@@ -78,6 +88,7 @@ int vt_counters(const struct vt_options *opt)
 	printf("us=%.0f\n", vt_now() * 1e6);
 	vt_each_line("/proc/interrupts", vt_interrupt_line);
 	vt_each_line("/proc/net/dev", vt_interface_line);
+	vt_each_line("/proc/net/snmp", vt_udp_line);
 
 	return 0;
 }

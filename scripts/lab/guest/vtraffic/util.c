@@ -76,7 +76,6 @@ int vt_bound_socket(int type, int port)
 static int vt_connect(int fd, const char *host, int port)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
-	int room = 4 << 20;
 
 	addr.sin_port = htons(port);
 	if (inet_pton(AF_INET, host, &addr.sin_addr) != 1) {
@@ -85,13 +84,16 @@ static int vt_connect(int fd, const char *host, int port)
 	}
 	if (fd < 0)
 		vt_die("socket");
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		vt_die("connect");
 
 	return fd;
 }
 
+/*
+ * The send buffer stays as small as it is: with a larger one the queueing
+ * discipline would be the first to be full, and it drops.
+ */
 int vt_connected_socket(int type, const char *host, int port)
 {
 	return vt_connect(socket(AF_INET, type, 0), host, port);
