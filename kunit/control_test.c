@@ -368,6 +368,36 @@ static void control_shares_the_budget(struct kunit *test)
 	KUNIT_EXPECT_LE(test, told.limits.irq_rate_max, 4000);
 }
 
+static void control_budget_is_a_floor_within_the_bound(struct kunit *test)
+{
+	struct vcoal_limits limits = { .max_ns = 64000, .irq_rate_max = 20000 };
+	const struct vcoal_sample sample = {};
+	struct vcoal_fake *fake = test->priv;
+	struct vcoal_decision given, asked = {};
+
+	given = vcoal_control_clamp(&fake->queue, &limits, &sample, asked);
+	KUNIT_EXPECT_EQ(test, given.params.hold_ns, NSEC_PER_SEC / 20000);
+	KUNIT_EXPECT_EQ(test, given.reason, VCOAL_REASON_BUDGET);
+
+	limits.irq_rate_max = 100;
+	given = vcoal_control_clamp(&fake->queue, &limits, &sample, asked);
+	KUNIT_EXPECT_EQ(test, given.params.hold_ns, limits.max_ns);
+}
+
+static void control_says_what_is_unsupported(struct kunit *test)
+{
+	struct vcoal_limits limits = { .max_ns = 64000 };
+	struct vcoal_decision asked = { .params.hold_ns = 1000 };
+	const struct vcoal_sample sample = {};
+	struct vcoal_fake *fake = test->priv;
+	struct vcoal_decision given;
+
+	fake->nic.caps = 0;
+	given = vcoal_control_clamp(&fake->queue, &limits, &sample, asked);
+	KUNIT_EXPECT_EQ(test, given.params.hold_ns, 0);
+	KUNIT_EXPECT_EQ(test, given.reason, VCOAL_REASON_UNSUPPORTED);
+}
+
 static struct kunit_case control_cases[] = {
 	KUNIT_CASE_PARAM(control_clamps, clamp_gen_params),
 	KUNIT_CASE(control_clamp_knows_the_direction),
@@ -379,6 +409,8 @@ static struct kunit_case control_cases[] = {
 	KUNIT_CASE(control_remembers_changes_only),
 	KUNIT_CASE(control_forgets_the_oldest_changes),
 	KUNIT_CASE(control_spares_a_passive_policy),
+	KUNIT_CASE(control_budget_is_a_floor_within_the_bound),
+	KUNIT_CASE(control_says_what_is_unsupported),
 	KUNIT_CASE(control_apply_begins_a_new_policy_once),
 	KUNIT_CASE(control_apply_obeys_the_mode),
 	KUNIT_CASE(control_apply_tightens_at_once),

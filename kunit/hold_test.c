@@ -188,9 +188,27 @@ static void hold_is_overdue_only_when_it_did_not_end(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, vcoal_hold_overdue(&fake->hold, now));
 	KUNIT_EXPECT_FALSE(test, vcoal_hold_overdue(&fake->hold,
 						    now + VCOAL_HOLD_NS_MAX));
+	/* A timer that is still to come is late, not lost. */
+	KUNIT_EXPECT_FALSE(test, vcoal_hold_overdue(&fake->hold, late));
+	msleep(100);
 	KUNIT_EXPECT_TRUE(test, vcoal_hold_overdue(&fake->hold, late));
 	vcoal_hold_end(&fake->hold, late);
 	KUNIT_EXPECT_FALSE(test, vcoal_hold_overdue(&fake->hold, late));
+}
+
+static void hold_marked_is_not_armed(struct kunit *test)
+{
+	struct fake *fake = fake_new(test, 64000);
+	u64 now = ktime_get_ns();
+
+	KUNIT_EXPECT_EQ(test, vcoal_hold_mark(&fake->hold, now, 64000),
+			now + 64000);
+	KUNIT_EXPECT_TRUE(test, vcoal_hold_running(&fake->hold));
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(fake->released), 0);
+	vcoal_hold_arm(&fake->hold, ktime_get_ns());
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(fake->released), 1);
 }
 
 static void hold_rescue_fails_open_for_good(struct kunit *test)
@@ -230,6 +248,7 @@ static struct kunit_case hold_cases[] = {
 	KUNIT_CASE(hold_begun_again_ends_at_the_later_time),
 	KUNIT_CASE(hold_set_leaves_the_running_one_alone),
 	KUNIT_CASE(hold_is_overdue_only_when_it_did_not_end),
+	KUNIT_CASE(hold_marked_is_not_armed),
 	KUNIT_CASE(hold_rescue_fails_open_for_good),
 	KUNIT_CASE(hold_rescue_spares_a_queue_that_is_served),
 	KUNIT_CASE(hold_needs_high_resolution_timers),

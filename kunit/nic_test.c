@@ -322,6 +322,21 @@ static void nic_stuck_hold_is_rescued_once(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, vcoal_hold_wanted(&queue->hold));
 }
 
+static void nic_first_window_does_not_begin_at_boot(struct kunit *test)
+{
+	struct net_device *dev = test->priv;
+	struct vcoal_served served = { .frames = 1 };
+
+	nic_up(dev);
+	KUNIT_ASSERT_NOT_NULL(test, fake.queue[0]);
+	served.now = ktime_get_ns();
+	local_bh_disable();
+	vcoal_queue_served(fake.queue[0], &served);
+	local_bh_enable();
+
+	KUNIT_EXPECT_EQ(test, fake.queue[0]->count.decisions, 0);
+}
+
 static void nic_counters_outlive_its_queues(struct kunit *test)
 {
 	struct net_device *dev = test->priv;
@@ -480,6 +495,7 @@ static struct kunit_case nic_cases[] = {
 	KUNIT_CASE(nic_half_hooked_is_given_back),
 	KUNIT_CASE(nic_close_ends_holds),
 	KUNIT_CASE_SLOW(nic_stuck_hold_is_rescued_once),
+	KUNIT_CASE(nic_first_window_does_not_begin_at_boot),
 	KUNIT_CASE(nic_counters_outlive_its_queues),
 	KUNIT_CASE(nic_mode_off_unhooks),
 	KUNIT_CASE(nic_master_switch_unhooks),

@@ -15,7 +15,7 @@ static const struct vcoal_adapter *vcoal_adapters[VCOAL_ADAPTERS];
 static const struct vcoal_adapter *const vcoal_adapters_builtin[] = {
 	&vcoal_virtio_net,
 	&vcoal_vhost_net,
-	&vcoal_xen_netback,
+	VCOAL_XEN_ADAPTERS
 };
 
 /**

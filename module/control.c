@@ -39,12 +39,15 @@ static void vcoal_control_sample(struct vcoal_queue *queue, u64 now,
 	};
 }
 
-static void vcoal_control_next_window(struct vcoal_queue *queue, u64 now)
+static void vcoal_control_next_window(struct vcoal_queue *queue, u64 now,
+				      u64 irqs)
 {
 	struct vcoal_window *win = &queue->win;
 
 	win->start = now;
 	win->base = queue->count;
+	/* One that came since the sample belongs to the next window. */
+	win->base.irqs = irqs;
 	win->gap_max = 0;
 	win->delay_max = 0;
 	win->peak = 0;
@@ -56,7 +59,7 @@ static void vcoal_control_limits(const struct vcoal_queue *queue,
 	const struct vcoal_params *fixed = &queue->nic->fixed[queue->dir];
 	const struct vcoal_vm *vm = queue->nic->vm;
 
-	/* All of these pair with WRITE_ONCE() in sysfs.c and watch.c. */
+	/* These pair with WRITE_ONCE() in sysfs_nic.c. */
 	limits->max_ns = vcoal_vm_bound(vm);
 	limits->irq_rate_max = vcoal_vm_irq_share(vm);
 	limits->fixed.hold_ns = READ_ONCE(fixed->hold_ns);
@@ -86,12 +89,23 @@ static bool vcoal_control_can(const struct vcoal_queue *queue,
 static u32 vcoal_control_ring_ns(const struct vcoal_queue *queue,
 				 const struct vcoal_sample *sample)
 {
+	u64 window_ns = min_t(u64, sample->window_ns, NSEC_PER_SEC);
+
 	if (!sample->frames)
 		return VCOAL_HOLD_NS_MAX;
 
 	return min_t(u64, VCOAL_HOLD_NS_MAX,
-		     div_u64(sample->window_ns * (queue->ring_size / 2),
+		     div_u64(window_ns * (queue->ring_size / 2),
 			     sample->frames));
+}
+
+/* A VM's interrupt budget is a floor: at most one interrupt a hold. */
+static u32 vcoal_control_floor_ns(const struct vcoal_limits *limits)
+{
+	if (!limits->irq_rate_max)
+		return 0;
+
+	return min((u32)NSEC_PER_SEC / limits->irq_rate_max, limits->max_ns);
 }
 
 static void vcoal_control_clamp_ns(struct vcoal_decision *decision, u32 max,
@@ -125,11 +139,18 @@ vcoal_control_clamp(const struct vcoal_queue *queue,
 
 	vcoal_control_clamp_ns(&decision, VCOAL_HOLD_NS_MAX,
 			       VCOAL_REASON_BOUND);
-	if (!queue->policy->unbounded)
+	if (!queue->policy->unbounded && !queue->policy->passive) {
+		u32 floor = vcoal_control_floor_ns(limits);
+
 		vcoal_control_clamp_ns(&decision, limits->max_ns,
 				       VCOAL_REASON_BOUND);
+		if (decision.params.hold_ns < floor) {
+			decision.params.hold_ns = floor;
+			decision.reason = VCOAL_REASON_BUDGET;
+		}
+	}
 	if (!vcoal_control_can(queue, VCOAL_CAP(RX_USECS), VCOAL_CAP(TX_USECS)))
-		decision.params.hold_ns = 0;
+		vcoal_control_clamp_ns(&decision, 0, VCOAL_REASON_UNSUPPORTED);
 
 	if (!vcoal_control_can(queue, VCOAL_CAP(RX_FRAMES),
 			       VCOAL_CAP(TX_FRAMES))) {
@@ -164,7 +185,7 @@ static void vcoal_control_set(struct vcoal_queue *queue,
 	vcoal_hold_set(&queue->hold, decision.params);
 
 	verdict = &queue->verdicts[queue->verdict_next++ % VCOAL_VERDICTS];
-	verdict->when = queue->win.start;
+	verdict->when = ktime_get_ns();
 	verdict->params = decision.params;
 	verdict->reason = decision.reason;
 	verdict->frames = sample->frames;
@@ -192,14 +213,17 @@ static void vcoal_control_decide(struct vcoal_queue *queue,
 void vcoal_control_window(struct vcoal_queue *queue, u64 now)
 {
 	struct vcoal_sample sample;
+	u64 irqs;
 
 	lockdep_assert_held(&queue->lock);
 
 	vcoal_watch_wake();
 	queue->count.decisions++;
 	vcoal_control_sample(queue, now, &sample);
-	vcoal_control_decide(queue, &sample);
-	vcoal_control_next_window(queue, now);
+	irqs = queue->win.base.irqs + sample.irqs;
+	if (!queue->policy->passive)
+		vcoal_control_decide(queue, &sample);
+	vcoal_control_next_window(queue, now, irqs);
 }
 
 /**
@@ -224,6 +248,8 @@ void vcoal_control_apply(struct vcoal_queue *queue)
 		/* Pairs with READ_ONCE() in vcoal_queue_clock(). */
 		WRITE_ONCE(queue->timed, !policy->passive);
 		queue->win.last_work = 0;
+		vcoal_control_next_window(queue, ktime_get_ns(),
+					  READ_ONCE(queue->count.irqs));
 	}
 	vcoal_control_decide(queue, &no_data);
 	spin_unlock_bh(&queue->lock);

@@ -24,7 +24,11 @@ static DEFINE_PER_CPU(struct vcoal_cpu, vcoal_cpus);
 
 static u32 vcoal_cpu_share(u64 span_ns, u64 idle_us)
 {
-	u64 idle_ns = min(idle_us * NSEC_PER_USEC, span_ns);
+	u64 idle_ns;
+
+	/* Nobody asked for long: what the CPU did then says nothing. */
+	span_ns = min_t(u64, span_ns, NSEC_PER_SEC);
+	idle_ns = min(idle_us * NSEC_PER_USEC, span_ns);
 
 	return div64_u64((span_ns - idle_ns) * VCOAL_CPU_BUSY_FULL, span_ns);
 }

@@ -26,12 +26,15 @@ static void vcoal_hist_show(struct seq_file *m, const char *name,
 		if (hist->bucket[i])
 			last = i;
 
-	seq_printf(m, "  %s p50<=%llu p99<=%llu p99.9<=%llu\n", name,
+	seq_printf(m, "  %s\n", name);
+	if (last < 0)
+		return;
+	seq_printf(m, "    p50<=%llu p99<=%llu p99.9<=%llu\n",
 		   vcoal_hist_quantile(hist, 500),
 		   vcoal_hist_quantile(hist, 990),
 		   vcoal_hist_quantile(hist, 999));
 	for (i = 0; i <= last; i++)
-		seq_printf(m, "    <=%-7llu %llu\n", BIT_ULL(i) - 1,
+		seq_printf(m, "    <=%-7llu %llu\n", vcoal_hist_edge(i),
 			   hist->bucket[i]);
 }
 

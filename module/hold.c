@@ -2,18 +2,19 @@
 /*
  * The hold engine.
  *
- * Who may run: end() is called by the one context that serves the queue (the
- * NAPI owner, the vhost worker), begin() by the same context right after it
- * handed the queue back. So begin() may overlap with the next server's end()
- * and begin(): @since is written before the timer starts, hence a hold that
- * looks running always has a timer still to come that ends it, and a timer
- * without a hold only serves the queue once more.
+ * Who may run: end() and mark() are called by the owner of the queue (the NAPI
+ * owner, the vhost worker), arm() by the same context right after it handed
+ * the queue back: a timer that fires earlier finds the queue owned and is
+ * spent. So arm() may come late, when the next owner has ended this hold or
+ * begun another: it then only serves the queue once more. A marked hold always
+ * ends: by that timer, or by whoever owned the queue before it fired.
  *
  * The timer runs in hard interrupt context (softirq on PREEMPT_RT, and after
  * vcoal_hold_soften()) and touches nothing but @release. The watchdog reads
  * @since and @length from process context. close() is called when begin() can
  * no longer be: the hook is gone and its last user was waited for.
  */
+#include <linux/bottom_half.h>
 #include <linux/kernel.h>
 #include <vcoal/hold.h>
 #include <vcoal/compat.h>
@@ -68,29 +69,50 @@ void vcoal_hold_set(struct vcoal_hold *hold, struct vcoal_params params)
 }
 
 /**
- * vcoal_hold_begin() - start to wait
- * @hold: the hold; the caller found vcoal_hold_wanted()
+ * vcoal_hold_mark() - from now on the interrupt is held
+ * @hold: the hold; the caller found vcoal_hold_wanted() and owns the queue
  * @now: ktime in ns
+ * @ns: how long
  *
- * Call it only after the queue was handed back (napi_complete_done() was
- * true): a timer that fires earlier finds the queue owned and is lost.
+ * Return: when the hold ends, for vcoal_hold_arm()
  */
-void vcoal_hold_begin(struct vcoal_hold *hold, u64 now)
+u64 vcoal_hold_mark(struct vcoal_hold *hold, u64 now, u32 ns)
 {
-	vcoal_hold_begin_for(hold, now, READ_ONCE(hold->ns));
+	WRITE_ONCE(hold->length, ns);
+	WRITE_ONCE(hold->since, now);
+
+	return now + ns;
 }
 
 /**
- * vcoal_hold_begin_for() - start to wait for another time than hold->ns
+ * vcoal_hold_arm() - start the timer of a marked hold
+ * @hold: the hold; the queue was handed back (napi_complete_done() was true)
+ * @until: from vcoal_hold_mark()
+ */
+void vcoal_hold_arm(struct vcoal_hold *hold, u64 until)
+{
+	hrtimer_start(&hold->timer, ns_to_ktime(until), hold->mode);
+}
+
+/**
+ * vcoal_hold_begin_for() - mark and arm, where nobody hands over in between
  * @hold: the hold
  * @now: ktime in ns
  * @ns: how long
  */
 void vcoal_hold_begin_for(struct vcoal_hold *hold, u64 now, u32 ns)
 {
-	WRITE_ONCE(hold->length, ns);
-	WRITE_ONCE(hold->since, now);
-	hrtimer_start(&hold->timer, ns_to_ktime(now + ns), hold->mode);
+	vcoal_hold_arm(hold, vcoal_hold_mark(hold, now, ns));
+}
+
+/**
+ * vcoal_hold_begin() - the same for hold->ns
+ * @hold: the hold; the caller found vcoal_hold_wanted()
+ * @now: ktime in ns
+ */
+void vcoal_hold_begin(struct vcoal_hold *hold, u64 now)
+{
+	vcoal_hold_begin_for(hold, now, READ_ONCE(hold->ns));
 }
 
 /**
@@ -102,7 +124,7 @@ void vcoal_hold_begin_for(struct vcoal_hold *hold, u64 now, u32 ns)
 void vcoal_hold_extend(struct vcoal_hold *hold, u64 now, u32 ns)
 {
 	WRITE_ONCE(hold->length, now - hold->since + ns);
-	hrtimer_start(&hold->timer, ns_to_ktime(now + ns), hold->mode);
+	vcoal_hold_arm(hold, now + ns);
 }
 
 /**
@@ -111,7 +133,7 @@ void vcoal_hold_extend(struct vcoal_hold *hold, u64 now, u32 ns)
  * @now: ktime in ns
  *
  * A timer that is still queued (the frames threshold or another event came
- * first) is left alone: the next begin() moves it, and should it fire before,
+ * first) is left alone: the next arm() moves it, and should it fire before,
  * release() finds the queue owned or serves it once more.
  *
  * Return: how long the interrupt was held, 0 when none was
@@ -161,7 +183,8 @@ bool vcoal_hold_overdue(const struct vcoal_hold *hold, u64 now)
 	/* Pairs with WRITE_ONCE() in begin() and end(); stale is harmless. */
 	u64 since = READ_ONCE(hold->since);
 
-	return since &&
+	/* A timer that is still to come is late, not lost. */
+	return since && !hrtimer_active(&hold->timer) &&
 	       now > since + READ_ONCE(hold->length) + VCOAL_HOLD_OVERDUE_NS;
 }
 
@@ -174,7 +197,16 @@ bool vcoal_hold_overdue(const struct vcoal_hold *hold, u64 now)
  */
 bool vcoal_hold_rescue(struct vcoal_hold *hold)
 {
-	if (!hold->release(hold))
+	bool released;
+
+	if (READ_ONCE(hold->broken))
+		return false;
+
+	/* What release() raises runs at once, on this CPU. */
+	local_bh_disable();
+	released = hold->release(hold);
+	local_bh_enable();
+	if (!released)
 		return false;
 	/* Pairs with READ_ONCE() in vcoal_hold_wanted(). */
 	WRITE_ONCE(hold->broken, true);

@@ -13,21 +13,21 @@
 #include "vm.h"
 #include "watch.h"
 
-static char *policy;
+static char *policy = "observe";
 module_param(policy, charp, 0444);
 MODULE_PARM_DESC(policy, "policy of VMs that come (see /sys/kernel/vcoal/policies)");
 
-static char *class;
+static char *class = "balanced";
 module_param(class, charp, 0444);
 MODULE_PARM_DESC(class, "latency class of VMs that come: latency, balanced, throughput or none");
 
 static int __init vcoal_params_init(void)
 {
-	if (policy && vcoal_default_policy_set(policy)) {
+	if (vcoal_default_policy_set(policy)) {
 		pr_err("no such policy: %s\n", policy);
 		return -EINVAL;
 	}
-	if (class && vcoal_default_class_set(class)) {
+	if (vcoal_default_class_set(class)) {
 		pr_err("no such class: %s\n", class);
 		return -EINVAL;
 	}

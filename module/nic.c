@@ -2,8 +2,8 @@
 /*
  * NICs: attach and detach.
  *
- * A NIC object lives from NETDEV_REGISTER to NETDEV_UNREGISTER and keeps what
- * the operator wrote. Its queues live only while it is hooked: open() finds
+ * A NIC object lives from NETDEV_REGISTER to NETDEV_UNREGISTER (a move to
+ * another namespace is both) and so does what the operator wrote. Its queues live only while it is hooked: open() finds
  * them afresh and close() forgets them, so no pointer into a driver survives
  * ifdown, suspend, a namespace move or unbind. Drivers that rebuild queues
  * without a netdev event (suspend does) have a notifier of their own below.
@@ -57,13 +57,13 @@ static bool vcoal_nic_name_taken(const struct vcoal_vm *vm, const char *name)
 
 /* Namespaces may use a name twice: the second is called eth0@2. */
 static void vcoal_nic_name(const struct vcoal_vm *vm, const char *name,
-			   char *buf, size_t size)
+			   char unique[VCOAL_NIC_NAME_LEN])
 {
 	unsigned int n = 1;
 
-	strscpy(buf, name, size);
-	while (vcoal_nic_name_taken(vm, buf))
-		snprintf(buf, size, "%s@%u", name, ++n);
+	strscpy(unique, name, VCOAL_NIC_NAME_LEN);
+	while (vcoal_nic_name_taken(vm, unique))
+		snprintf(unique, VCOAL_NIC_NAME_LEN, "%s@%u", name, ++n);
 }
 
 /**
@@ -90,7 +90,6 @@ struct vcoal_nic *vcoal_nic_new(const char *name, const char *vm_id,
 				const struct vcoal_adapter *adapter,
 				struct net_device *dev)
 {
-	char unique[IFNAMSIZ + 16];
 	struct vcoal_nic *nic;
 	struct vcoal_vm *vm;
 
@@ -110,8 +109,8 @@ struct vcoal_nic *vcoal_nic_new(const char *name, const char *vm_id,
 		goto err_put_nic;
 
 	nic->vm = vm;
-	vcoal_nic_name(vm, name, unique, sizeof(unique));
-	if (kobject_add(&nic->kobj, vm->nics_kobj, "%s", unique))
+	vcoal_nic_name(vm, name, nic->name);
+	if (kobject_add(&nic->kobj, vm->nics_kobj, "%s", nic->name))
 		goto err_put_vm;
 	nic->queues_kobj = kobject_create_and_add("queues", &nic->kobj);
 	if (!nic->queues_kobj)
@@ -209,6 +208,7 @@ int vcoal_nic_open(struct vcoal_nic *nic)
 		err = vcoal_nic_hook(nic);
 	if (err) {
 		vcoal_nic_close(nic);
+		nic->why = "hooking failed: see the kernel log";
 		pr_warn("%s: not managed (error %d), the driver runs unchanged\n",
 			kobject_name(&nic->kobj), err);
 	}
@@ -248,6 +248,8 @@ void vcoal_nic_close(struct vcoal_nic *nic)
 	list_for_each_entry_safe(queue, next, &nic->queues, list) {
 		vcoal_queue_retire(queue);
 		list_del(&queue->list);
+		if (queue->kobj.state_in_sysfs)
+			kobject_del(&queue->kobj);
 		kobject_put(&queue->kobj);
 	}
 	nic->caps = 0;
@@ -272,19 +274,24 @@ void vcoal_nic_apply(struct vcoal_nic *nic)
  * vcoal_nic_set_mode() - who decides for this NIC
  * @nic: the NIC
  * @mode: VCOAL_MODE_OFF unhooks it
+ *
+ * Return: 0, or why the NIC cannot be hooked
  */
-void vcoal_nic_set_mode(struct vcoal_nic *nic, enum vcoal_mode mode)
+int vcoal_nic_set_mode(struct vcoal_nic *nic, enum vcoal_mode mode)
 {
 	ASSERT_RTNL();
 	lockdep_assert_held(&vcoal_mutex);
 
-	nic->mode = mode;
+	WRITE_ONCE(nic->mode, mode);
+	if (mode != VCOAL_MODE_OFF && list_empty(&nic->queues))
+		return vcoal_nic_open(nic);
+
 	if (mode == VCOAL_MODE_OFF)
 		vcoal_nic_close(nic);
-	else if (list_empty(&nic->queues))
-		vcoal_nic_open(nic);
 	else
 		vcoal_nic_apply(nic);
+
+	return 0;
 }
 
 static void vcoal_nics_look_work(struct work_struct *work);
@@ -367,12 +374,15 @@ static void vcoal_nic_appear(struct net_device *dev)
 
 static void vcoal_nic_rename(struct vcoal_nic *nic)
 {
-	char unique[IFNAMSIZ + 16];
+	char unique[VCOAL_NIC_NAME_LEN];
 
-	vcoal_nic_name(nic->vm, nic->dev->name, unique, sizeof(unique));
-	if (kobject_rename(&nic->kobj, unique))
+	vcoal_nic_name(nic->vm, nic->dev->name, unique);
+	if (kobject_rename(&nic->kobj, unique)) {
 		netdev_warn(nic->dev, "vcoal: still called %s in sysfs\n",
-			    kobject_name(&nic->kobj));
+			    nic->name);
+		return;
+	}
+	strscpy(nic->name, unique, sizeof(nic->name));
 	vcoal_debugfs_nic_del(nic);
 	vcoal_debugfs_nic_add(nic);
 }
@@ -462,17 +472,21 @@ static struct notifier_block vcoal_pm_nb = {
  */
 int vcoal_nics_init(void)
 {
+	unsigned int flags;
 	int err;
 
+	/* Not between a suspend's notifiers and its freeze. */
+	flags = lock_system_sleep();
 	err = register_pm_notifier(&vcoal_pm_nb);
 	if (err)
-		return err;
+		goto err_unlock;
 	err = register_netdevice_notifier(&vcoal_netdev_nb);
 	if (err)
 		goto err_unregister_pm;
 	err = vcoal_adapters_start();
 	if (err)
 		goto err_unregister_netdev;
+	unlock_system_sleep(flags);
 
 	return 0;
 
@@ -481,6 +495,8 @@ err_unregister_netdev:
 	cancel_delayed_work_sync(&vcoal_nics_look);
 err_unregister_pm:
 	unregister_pm_notifier(&vcoal_pm_nb);
+err_unlock:
+	unlock_system_sleep(flags);
 	return err;
 }
 

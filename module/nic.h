@@ -14,7 +14,7 @@ int vcoal_nic_open(struct vcoal_nic *nic);
 void vcoal_nic_close(struct vcoal_nic *nic);
 void vcoal_nic_free(struct vcoal_nic *nic);
 void vcoal_nic_apply(struct vcoal_nic *nic);
-void vcoal_nic_set_mode(struct vcoal_nic *nic, enum vcoal_mode mode);
+int __must_check vcoal_nic_set_mode(struct vcoal_nic *nic, enum vcoal_mode mode);
 bool vcoal_nics_enabled(void);
 void vcoal_nics_enable(bool enable);
 

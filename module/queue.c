@@ -86,12 +86,16 @@ void vcoal_queue_read(struct vcoal_queue *queue, struct vcoal_counters *sum)
 
 /**
  * vcoal_queue_hold() - hold the queue's next interrupt
- * @queue: just handed back; the caller found vcoal_hold_wanted()
+ * @queue: owned; the caller found vcoal_hold_wanted()
+ *
+ * Return: what vcoal_hold_arm() wants once the queue was handed back
  */
-void vcoal_queue_hold(struct vcoal_queue *queue)
+u64 vcoal_queue_hold(struct vcoal_queue *queue)
 {
 	trace_vcoal_hold(queue);
-	vcoal_hold_begin(&queue->hold, ktime_get_ns());
+
+	return vcoal_hold_mark(&queue->hold, ktime_get_ns(),
+			       READ_ONCE(queue->hold.ns));
 }
 
 /**

@@ -29,7 +29,8 @@ void vcoal_counters_add(struct vcoal_counters *sum,
  * @hist: log2 histogram
  * @permille: the share, 0..1000
  *
- * Return: the upper edge of the bucket, 0 for an empty histogram
+ * Return: the upper edge of the bucket: 0 for an empty histogram, U64_MAX for
+ * the last bucket, which has none
  */
 u64 vcoal_hist_quantile(const struct vcoal_hist *hist, u32 permille)
 {
@@ -48,5 +49,5 @@ u64 vcoal_hist_quantile(const struct vcoal_hist *hist, u32 permille)
 			break;
 	}
 
-	return BIT_ULL(i) - 1;
+	return vcoal_hist_edge(i);
 }

@@ -22,6 +22,15 @@ static inline u64 vcoal_counter(const struct vcoal_counters *count,
 }
 
 /**
+ * vcoal_hist_edge() - largest value that a bucket counts
+ * @bucket: its index
+ */
+static inline u64 vcoal_hist_edge(int bucket)
+{
+	return bucket < VCOAL_HIST_BUCKETS - 1 ? BIT_ULL(bucket) - 1 : U64_MAX;
+}
+
+/**
  * vcoal_hist_add_n() - count a value several times
  * @hist: log2 histogram
  * @value: bucket fls(value) takes it, the last bucket all above

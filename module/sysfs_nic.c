@@ -95,14 +95,17 @@ static ssize_t nic_mode_store(struct kobject *kobj, struct kobj_attribute *attr,
 	err = vcoal_sysfs_lock_rtnl();
 	if (err)
 		return err;
-	vcoal_nic_set_mode(to_nic(kobj), mode);
+	err = vcoal_nic_set_mode(to_nic(kobj), mode);
 	vcoal_sysfs_unlock_rtnl();
 
-	return len;
+	return err ?: len;
 }
 VCOAL_ATTR_RW(nic, mode);
 
-/* What is written to a NIC that is down is checked when it comes up. */
+/*
+ * Only a NIC that is up knows what it can do. What is written before that is
+ * kept; a queue that cannot do it says so in its reason.
+ */
 static bool nic_can(const struct vcoal_nic *nic, unsigned long cap)
 {
 	return list_empty(&nic->queues) || (nic->caps & cap);
@@ -219,7 +222,8 @@ static struct vcoal_queue *to_queue(struct kobject *kobj)
 static ssize_t queue_usecs_show(struct kobject *kobj,
 				struct kobj_attribute *attr, char *buf)
 {
-	u32 ns = READ_ONCE(to_queue(kobj)->hold.ns);
+	const struct vcoal_hold *hold = &to_queue(kobj)->hold;
+	u32 ns = vcoal_hold_wanted(hold) ? READ_ONCE(hold->ns) : 0;
 
 	return sysfs_emit(buf, "%u\n", ns / (u32)NSEC_PER_USEC);
 }

@@ -58,7 +58,7 @@ int vcoal_default_policy_set(const char *name)
 		return -EINVAL;
 
 	mutex_lock(&vcoal_mutex);
-	vcoal_default_policy = policy;
+	WRITE_ONCE(vcoal_default_policy, policy);
 	mutex_unlock(&vcoal_mutex);
 
 	return 0;
@@ -76,7 +76,7 @@ int vcoal_default_class_set(const char *name)
 		return id;
 
 	mutex_lock(&vcoal_mutex);
-	vcoal_default_class = id;
+	WRITE_ONCE(vcoal_default_class, id);
 	mutex_unlock(&vcoal_mutex);
 
 	return 0;
@@ -106,7 +106,7 @@ const char *vcoal_default_class_name(void)
  */
 u32 vcoal_vm_bound(const struct vcoal_vm *vm)
 {
-	/* All of these pair with WRITE_ONCE() in sysfs.c. */
+	/* All of these pair with WRITE_ONCE() in sysfs.c and sysfs_vm.c. */
 	u32 own = READ_ONCE(vm->max_delay_ns);
 
 	if (own != VCOAL_CLASS_BOUND)
@@ -125,7 +125,7 @@ u32 vcoal_vm_bound(const struct vcoal_vm *vm)
  */
 u32 vcoal_vm_irq_share(const struct vcoal_vm *vm)
 {
-	/* Pair with WRITE_ONCE() in sysfs.c and watch.c. */
+	/* Pair with WRITE_ONCE() in sysfs_vm.c and watch.c. */
 	u32 budget = READ_ONCE(vm->irq_rate_max);
 	u32 busy = READ_ONCE(vm->busy_queues);
 

@@ -96,9 +96,16 @@ extern const struct vcoal_adapter vcoal_virtio_net;
 extern const struct vcoal_adapter vcoal_vhost_net;
 extern const struct vcoal_adapter vcoal_xen_netback;
 
+/* Built where the kernel knows Xen at all. */
+#ifdef CONFIG_XEN
+#define VCOAL_XEN_ADAPTERS	&vcoal_xen_netback,
+#else
+#define VCOAL_XEN_ADAPTERS
+#endif
+
 struct vcoal_queue *__must_check
 vcoal_queue_new(struct vcoal_nic *nic, enum vcoal_dir dir, u32 index);
-void vcoal_queue_hold(struct vcoal_queue *queue);
+u64 vcoal_queue_hold(struct vcoal_queue *queue);
 void vcoal_queue_irq(struct vcoal_queue *queue);
 void vcoal_queue_served(struct vcoal_queue *queue,
 			const struct vcoal_served *served);

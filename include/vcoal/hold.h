@@ -2,11 +2,12 @@
 /*
  * A hold: the one place where a virtual interrupt waits.
  *
- * A queue that served work may hold its next interrupt: begin() starts the
- * wait, and the first of three ends it: the timer (release() is called and
- * brings the adapter back), the frames threshold (the adapter sees it), or
- * detach. Whoever serves the queue next calls end(). The first event after
- * idle never waits, because nothing holds an idle queue.
+ * A queue that served work may hold its next interrupt: mark() while the queue
+ * is owned says so, arm() after it was handed back starts the wait, and the
+ * first of three ends it: the timer (release() is called and brings the
+ * adapter back), another event (the frames threshold is one), or detach.
+ * Whoever serves the queue next calls end(). The first event after idle never
+ * waits, because nothing holds an idle queue.
  */
 #ifndef _VCOAL_HOLD_H
 #define _VCOAL_HOLD_H
@@ -23,7 +24,7 @@ struct vcoal_hold;
  * @ns: how long to hold from now on; written by control, read by the hook
  * @frames: frames that end a hold early; written and read like @ns
  * @since: start of the running hold in ktime ns, 0 when none runs. Written
- *	by the one context that serves the queue; the watchdog only reads.
+ *	only by the owner of the queue; others may look.
  * @length: length of the running hold, for the watchdog
  * @broken: the watchdog saw a hold that did not end: never hold again
  * @release: bring the event now; true when this call brought it, false when
@@ -47,6 +48,8 @@ void vcoal_hold_init(struct vcoal_hold *hold,
 		     bool (*release)(struct vcoal_hold *hold));
 void vcoal_hold_soften(struct vcoal_hold *hold);
 void vcoal_hold_set(struct vcoal_hold *hold, struct vcoal_params params);
+u64 vcoal_hold_mark(struct vcoal_hold *hold, u64 now, u32 ns);
+void vcoal_hold_arm(struct vcoal_hold *hold, u64 until);
 void vcoal_hold_begin(struct vcoal_hold *hold, u64 now);
 void vcoal_hold_begin_for(struct vcoal_hold *hold, u64 now, u32 ns);
 void vcoal_hold_extend(struct vcoal_hold *hold, u64 now, u32 ns);

@@ -41,7 +41,8 @@
 	R(CPU_BUSY,	"cpu-busy")		\
 	R(RING,		"ring")			\
 	R(BOUND,	"bound")		\
-	R(BUDGET,	"budget")
+	R(BUDGET,	"budget")		\
+	R(UNSUPPORTED,	"unsupported")
 
 #define VCOAL_REASON_ENUM(id, word)	VCOAL_REASON_##id,
 enum vcoal_reason {

@@ -56,7 +56,7 @@ enum vcoal_class_id {
 	C(empty_holds)	/* holds that ended with nothing to release */	\
 	C(held_packets)	/* packets that holds released */		\
 	C(added_delay_ns) /* sum over held_packets, upper bound */ \
-	C(decisions)	/* windows that were decided */			\
+	C(decisions)	/* windows that were judged */			\
 	C(rescues)	/* holds that the watchdog ended */
 
 #define VCOAL_COUNTER_FIELD(name)	u64 name;
@@ -138,6 +138,9 @@ struct vcoal_vm {
 
 #define VCOAL_CLASS_BOUND	U32_MAX
 
+/* An interface name, and a number that makes it unique. */
+#define VCOAL_NIC_NAME_LEN	32
+
 /**
  * struct vcoal_nic - one virtual NIC
  * @kobj: vms/<vm>/nics/<nic>
@@ -150,6 +153,7 @@ struct vcoal_vm {
  * @priv: the adapter's own, between scan() and drop()
  * @caps: VCOAL_CAP_* of the hooked NIC
  * @why: one line on what is missing, or NULL
+ * @name: of @kobj, for tracepoints: renaming frees the kobject's own
  * @debugfs: its directory
  * @mode: see enum vcoal_mode
  * @fixed: what the operator wrote, kept whatever the mode
@@ -166,6 +170,7 @@ struct vcoal_nic {
 	void *priv;
 	unsigned long caps;
 	const char *why;
+	char name[VCOAL_NIC_NAME_LEN];
 	struct dentry *debugfs;
 	enum vcoal_mode mode;
 	struct vcoal_params fixed[VCOAL_DIRS];

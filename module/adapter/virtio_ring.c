@@ -91,24 +91,32 @@ bool vnet_ring_reached(struct virtqueue *vq, u16 event)
 	return (s16)(vnet_ring_used(vq) - event) > 0;
 }
 
-static bool vnet_ring_has_event(struct virtqueue *vq, bool split)
+/**
+ * vnet_ring_last_used() - how far the driver is
+ * @vq: a split ring that the caller may touch; its interrupt stays off
+ */
+u16 vnet_ring_last_used(struct virtqueue *vq)
 {
-	return split && virtio_has_feature(vq->vdev, VIRTIO_RING_F_EVENT_IDX);
+	u16 used = vnet_vq.enable_cb_prepare(vq);
+
+	vnet_vq.disable_cb(vq);
+
+	return used;
 }
 
 /**
  * vnet_ring_suppress() - no interrupt before the device reached an index
  * @vq: the caller may touch it
- * @split: ring format
- * @event: used index; ignored where the device has no event index
+ * @event_idx: the device interrupts at an index
+ * @event: that index
  *
  * The driver believes its interrupt to be off; should it come, the driver's
  * callback copes, as with any interrupt that was under way.
  */
-void vnet_ring_suppress(struct virtqueue *vq, bool split, u16 event)
+void vnet_ring_suppress(struct virtqueue *vq, bool event_idx, u16 event)
 {
 	vnet_vq.disable_cb(vq);
-	if (vnet_ring_has_event(vq, split))
+	if (event_idx)
 		vring_used_event(vnet_vq.vring(vq)) =
 			cpu_to_virtio16(vq->vdev, event);
 }
@@ -116,21 +124,21 @@ void vnet_ring_suppress(struct virtqueue *vq, bool split, u16 event)
 /**
  * vnet_ring_threshold() - ask for an interrupt after a number of frames
  * @vq: the caller may touch it; its interrupt is off
- * @split: ring format
+ * @event_idx: the device interrupts at an index
  * @base: used index that was served
  * @frames: frames from there, 0 is no threshold
  * @event: where the index is kept for vnet_ring_suppress()
  *
  * Return: true when the device is past it already, and will not interrupt
  */
-bool vnet_ring_threshold(struct virtqueue *vq, bool split, u16 base, u32 frames,
-			 u16 *event)
+bool vnet_ring_threshold(struct virtqueue *vq, bool event_idx, u16 base,
+			 u32 frames, u16 *event)
 {
 	/* Half the index range away is as good as never. */
 	u16 index = base + (frames ? frames - 1 : 0x7fff);
 
 	WRITE_ONCE(*event, index);
-	if (!frames || !vnet_ring_has_event(vq, split))
+	if (!frames || !event_idx)
 		return false;
 
 	vring_used_event(vnet_vq.vring(vq)) = cpu_to_virtio16(vq->vdev, index);

@@ -24,9 +24,10 @@ int __must_check vnet_vq_get(void);
 void vnet_vq_put(void);
 const void *vnet_ring_id(struct virtqueue *vq);
 u16 vnet_ring_used(struct virtqueue *vq);
+u16 vnet_ring_last_used(struct virtqueue *vq);
 bool vnet_ring_reached(struct virtqueue *vq, u16 event);
-bool vnet_ring_threshold(struct virtqueue *vq, bool split, u16 base, u32 frames,
-			 u16 *event);
-void vnet_ring_suppress(struct virtqueue *vq, bool split, u16 event);
+bool vnet_ring_threshold(struct virtqueue *vq, bool event_idx, u16 base,
+			 u32 frames, u16 *event);
+void vnet_ring_suppress(struct virtqueue *vq, bool event_idx, u16 event);
 
 #endif /* _VCOAL_VIRTIO_RING_H */

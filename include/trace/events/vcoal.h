@@ -8,9 +8,10 @@
 #include <linux/tracepoint.h>
 #include <vcoal/vcoal.h>
 
-/* __print_symbolic() wants the words in the event's own format. */
+/* Tools decode by the event's format: it wants numbers, not names of ours. */
+#define VCOAL_REASON_NUMBER(id, word)	TRACE_DEFINE_ENUM(VCOAL_REASON_##id);
+VCOAL_REASONS(VCOAL_REASON_NUMBER)
 #define VCOAL_REASON_SYMBOL(id, word)	{ VCOAL_REASON_##id, word },
-#define VCOAL_NIC_NAME_LEN	32
 
 DECLARE_EVENT_CLASS(vcoal_queue,
 
@@ -27,8 +28,7 @@ DECLARE_EVENT_CLASS(vcoal_queue,
 	TP_fast_assign(
 		__entry->index = queue->index;
 		__entry->dir = queue->dir;
-		strscpy(__entry->nic, kobject_name(&queue->nic->kobj),
-			VCOAL_NIC_NAME_LEN);
+		strscpy(__entry->nic, queue->nic->name, VCOAL_NIC_NAME_LEN);
 	),
 
 	TP_printk("nic=%s queue=%s-%u", __entry->nic,
@@ -59,8 +59,7 @@ TRACE_EVENT(vcoal_hold,
 		__entry->frames = READ_ONCE(queue->hold.frames);
 		__entry->index = queue->index;
 		__entry->dir = queue->dir;
-		strscpy(__entry->nic, kobject_name(&queue->nic->kobj),
-			VCOAL_NIC_NAME_LEN);
+		strscpy(__entry->nic, queue->nic->name, VCOAL_NIC_NAME_LEN);
 	),
 
 	TP_printk("nic=%s queue=%s-%u hold_ns=%u frames=%u", __entry->nic,
@@ -87,8 +86,7 @@ TRACE_EVENT(vcoal_release,
 		__entry->frames = frames;
 		__entry->index = queue->index;
 		__entry->dir = queue->dir;
-		strscpy(__entry->nic, kobject_name(&queue->nic->kobj),
-			VCOAL_NIC_NAME_LEN);
+		strscpy(__entry->nic, queue->nic->name, VCOAL_NIC_NAME_LEN);
 	),
 
 	TP_printk("nic=%s queue=%s-%u held_ns=%u frames=%u", __entry->nic,
@@ -133,8 +131,7 @@ TRACE_EVENT(vcoal_decide,
 		__entry->gap_max_ns = sample->gap_max_ns;
 		__entry->index = queue->index;
 		__entry->dir = queue->dir;
-		strscpy(__entry->nic, kobject_name(&queue->nic->kobj),
-			VCOAL_NIC_NAME_LEN);
+		strscpy(__entry->nic, queue->nic->name, VCOAL_NIC_NAME_LEN);
 	),
 
 	TP_printk("nic=%s queue=%s-%u hold_ns=%u frames=%u reason=%s window_ns=%llu irqs=%u polls=%u seen=%u holds=%u held=%u gap_max_ns=%u",
