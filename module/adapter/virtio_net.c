@@ -13,7 +13,6 @@
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 #include <xen/xen.h>
-#include "virtio_ring.h"
 
 static bool vnet_release(struct vcoal_hold *hold)
 {
@@ -72,11 +71,8 @@ static int vnet_add_queue(struct vcoal_nic *nic, struct napi_struct *napi,
 		return -ENOMEM;
 
 	queue = to_vnet(base);
-	queue->vq = vq;
 	queue->hook.napi = napi;
-	queue->split = !virtio_has_feature(vdev, VIRTIO_F_RING_PACKED);
-	queue->event_idx = queue->split &&
-			   virtio_has_feature(vdev, VIRTIO_RING_F_EVENT_IDX);
+	vnet_ring_init(&queue->ring, vq);
 	queue->q.ring_size = vnet_vq.ring_size(vq);
 	if (dir == VCOAL_TX) {
 		queue->txq = netdev_get_tx_queue(nic->dev, index);
@@ -203,14 +199,14 @@ static int vnet_hook(struct vcoal_queue *base)
 	struct vnet_queue *queue = to_vnet(base);
 
 	/* The queue is up and rtnl keeps its ring: look before the hook does. */
-	if (queue->split) {
-		queue->used_ring = vnet_ring_id(queue->vq);
-		queue->used = vnet_ring_used(queue->vq);
+	if (queue->ring.split) {
+		queue->used_ring = queue->ring.vring->used;
+		queue->used = vnet_ring_used(&queue->ring);
 	}
-	queue->driver_callback = queue->vq->callback;
-	vcoal_key_add(&queue->vq_key, queue->vq);
+	queue->driver_callback = queue->ring.vq->callback;
+	vcoal_key_add(&queue->vq_key, queue->ring.vq);
 	/* The key before the callback; pairs with vring_interrupt()'s call. */
-	smp_store_release(&queue->vq->callback, vnet_callback);
+	smp_store_release(&queue->ring.vq->callback, vnet_callback);
 
 	vcoal_napi_hook(&queue->hook, queue->hook.napi,
 			tx ? vnet_poll_tx : vnet_poll_rx);
@@ -226,8 +222,8 @@ static void vnet_unhook(struct vcoal_queue *base)
 
 	vcoal_napi_unhook(&queue->hook);
 	/* A NAPI that is gone took its virtqueue along. */
-	if (queue->hook.napi && queue->vq->callback == vnet_callback)
-		WRITE_ONCE(queue->vq->callback, queue->driver_callback);
+	if (queue->hook.napi && queue->ring.vq->callback == vnet_callback)
+		WRITE_ONCE(queue->ring.vq->callback, queue->driver_callback);
 	if (base->dir == VCOAL_TX && !base->index)
 		vnet_xmit_unhook(base->nic);
 }

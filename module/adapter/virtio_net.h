@@ -2,36 +2,32 @@
 #ifndef _VCOAL_VIRTIO_NET_H
 #define _VCOAL_VIRTIO_NET_H
 
-#include <linux/virtio.h>
 #include <vcoal/adapter.h>
 #include <vcoal/hook_napi.h>
+#include "virtio_ring.h"
 
 /**
  * struct vnet_queue - one virtqueue that carries packets
  * @q: what the core knows
  * @hook: its NAPI's poll
- * @vq_key: finds it by @vq
- * @vq: the virtqueue
- * @driver_callback: of @vq
+ * @vq_key: finds it by its virtqueue
+ * @ring: its virtqueue
+ * @driver_callback: of the virtqueue
  * @txq: its transmit queue, NULL for receive
  * @used_ring: tells a ring from the one that replaced it; NAPI owner's
  * @used: used index at the last look, split ring only; NAPI owner's
  * @event: where a running hold wants its interrupt
- * @split: a split ring
- * @event_idx: a split ring whose device interrupts at an index
  */
 struct vnet_queue {
 	struct vcoal_queue q;
 	struct vcoal_napi_hook hook;
 	struct vcoal_key vq_key;
-	struct virtqueue *vq;
+	struct vnet_ring ring;
 	void (*driver_callback)(struct virtqueue *vq);
 	struct netdev_queue *txq;
 	const void *used_ring;
 	u16 used;
 	u16 event;
-	bool split;
-	bool event_idx;
 };
 
 static_assert(offsetof(struct vnet_queue, q) == 0);

@@ -22,7 +22,6 @@
 
 #include <linux/netdevice.h>
 #include <linux/string.h>
-#include "virtio_ring.h"
 
 /*
  * One copy of the driver's operations for all of its NICs, never freed: who
@@ -52,8 +51,8 @@ static bool vnet_tx_held(const struct vnet_queue *queue)
 	return queue->q.dir == VCOAL_TX &&
 	       vcoal_hold_running(&queue->q.hold) &&
 	       !netif_xmit_stopped(queue->txq) &&
-	       !(queue->split && vnet_ring_reached(queue->vq,
-						   READ_ONCE(queue->event)));
+	       !(queue->ring.split &&
+		 vnet_ring_reached(&queue->ring, READ_ONCE(queue->event)));
 }
 
 /**
@@ -92,14 +91,14 @@ static void vnet_rx_reopen(struct vnet_queue *queue)
 	struct napi_struct *napi = queue->hook.napi;
 	unsigned int opaque;
 
-	opaque = vnet_vq.enable_cb_prepare(queue->vq);
+	opaque = vnet_vq.enable_cb_prepare(queue->ring.vq);
 	if (!napi_complete_done(napi, 0)) {
-		vnet_vq.disable_cb(queue->vq);
+		vnet_vq.disable_cb(queue->ring.vq);
 		return;
 	}
-	if (unlikely(vnet_vq.poll(queue->vq, opaque)) &&
+	if (unlikely(vnet_vq.poll(queue->ring.vq, opaque)) &&
 	    napi_schedule_prep(napi)) {
-		vnet_vq.disable_cb(queue->vq);
+		vnet_vq.disable_cb(queue->ring.vq);
 		__napi_schedule(napi);
 	}
 }
@@ -114,10 +113,9 @@ static void vnet_rx_reopen(struct vnet_queue *queue)
 static void vnet_hold(struct vnet_queue *queue, int work)
 {
 	struct napi_struct *napi = queue->hook.napi;
-	u16 base = queue->used;
 	u64 until = 0;
 
-	if (!vnet_ring_threshold(queue->vq, queue->event_idx, base,
+	if (!vnet_ring_threshold(&queue->ring, queue->used,
 				 READ_ONCE(queue->q.hold.frames),
 				 &queue->event))
 		until = vcoal_queue_hold(&queue->q);
@@ -149,7 +147,7 @@ static int vnet_driver_poll(struct vcoal_napi_hook *hook, int budget, bool keep)
 /* `ethtool -G` tells nobody; the guard against overflow must know. */
 static void vnet_ring_resized(struct vnet_queue *queue)
 {
-	WRITE_ONCE(queue->q.ring_size, vnet_vq.ring_size(queue->vq));
+	WRITE_ONCE(queue->q.ring_size, vnet_vq.ring_size(queue->ring.vq));
 }
 
 /**
@@ -165,12 +163,13 @@ int vnet_poll_rx(struct vcoal_napi_hook *hook, int budget)
 	int work;
 
 	served.held = vcoal_hold_end(&queue->q.hold, served.now);
-	vnet_ring_resized(queue);
+	if (keep)
+		vnet_ring_resized(queue);
 	work = vnet_driver_poll(hook, budget, keep);
 	served.frames = work;
 	served.full = work >= budget;
-	if (keep && queue->event_idx && !served.full)
-		queue->used = vnet_ring_last_used(queue->vq);
+	if (keep && queue->ring.event_idx && !served.full)
+		queue->used = vnet_ring_last_used(&queue->ring);
 	vcoal_queue_served(&queue->q, &served);
 
 	if (!keep || served.full)
@@ -192,16 +191,16 @@ static void vnet_tx_reopen(struct vnet_queue *queue)
 	bool done;
 
 	__netif_tx_lock(queue->txq, raw_smp_processor_id());
-	opaque = vnet_vq.enable_cb_prepare(queue->vq);
+	opaque = vnet_vq.enable_cb_prepare(queue->ring.vq);
 	done = napi_complete_done(napi, 0);
 	if (!done)
-		vnet_vq.disable_cb(queue->vq);
+		vnet_vq.disable_cb(queue->ring.vq);
 	__netif_tx_unlock(queue->txq);
 
-	if (done && unlikely(vnet_vq.poll(queue->vq, opaque)) &&
+	if (done && unlikely(vnet_vq.poll(queue->ring.vq, opaque)) &&
 	    napi_schedule_prep(napi)) {
 		__netif_tx_lock(queue->txq, raw_smp_processor_id());
-		vnet_vq.disable_cb(queue->vq);
+		vnet_vq.disable_cb(queue->ring.vq);
 		__netif_tx_unlock(queue->txq);
 		__napi_schedule(napi);
 	}
@@ -218,15 +217,15 @@ static u32 vnet_tx_frames(struct vnet_queue *queue)
 {
 	u16 used, frames;
 
-	if (!queue->split)
+	if (!queue->ring.split)
 		return 0;
-	used = vnet_ring_used(queue->vq);
+	used = vnet_ring_used(&queue->ring);
 	frames = used - queue->used;
 	queue->used = used;
-	if (likely(queue->used_ring == vnet_ring_id(queue->vq) &&
+	if (likely(queue->used_ring == queue->ring.vring->used &&
 		   (s16)frames >= 0))
 		return frames;
-	queue->used_ring = vnet_ring_id(queue->vq);
+	queue->used_ring = queue->ring.vring->used;
 
 	return 0;
 }
@@ -253,19 +252,21 @@ int vnet_poll_tx(struct vcoal_napi_hook *hook, int budget)
 {
 	struct vnet_queue *queue = container_of(hook, struct vnet_queue, hook);
 	struct vcoal_served served = { .now = vcoal_queue_clock(&queue->q) };
-	unsigned int room = queue->vq->num_free;
+	unsigned int room = queue->ring.vq->num_free;
 	bool keep = vnet_tx_may_hold(queue);
 	int work;
 
 	served.held = vcoal_hold_end(&queue->q.hold, served.now);
-	/* Ended before re-opened: pairs with smp_mb() in vnet_callback(). */
-	smp_mb();
-	vnet_ring_resized(queue);
+	if (served.held)
+		/* Ended, then re-opened: pairs with vnet_callback(). */
+		smp_mb();
+	if (keep)
+		vnet_ring_resized(queue);
 	served.frames = vnet_tx_frames(queue);
 	work = vnet_driver_poll(hook, budget, keep);
 	served.full = work >= budget;
-	if (!queue->split && queue->vq->num_free > room)
-		served.frames = queue->vq->num_free - room;
+	if (!queue->ring.split && queue->ring.vq->num_free > room)
+		served.frames = queue->ring.vq->num_free - room;
 	vcoal_queue_served(&queue->q, &served);
 
 	if (!keep || served.full)
@@ -307,8 +308,7 @@ static netdev_tx_t vnet_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	queue = vnic->tx[index];
 	if (vcoal_hold_running(&queue->q.hold) &&
 	    !netif_xmit_stopped(queue->txq))
-		vnet_ring_suppress(queue->vq, queue->event_idx,
-				   READ_ONCE(queue->event));
+		vnet_ring_suppress(&queue->ring, READ_ONCE(queue->event));
 
 	return ret;
 }

@@ -6,8 +6,6 @@
 #include "virtio_ring.h"
 
 #include <linux/module.h>
-#include <linux/virtio_config.h>
-#include <linux/virtio_ring.h>
 
 struct vnet_vq_ops vnet_vq;
 
@@ -63,90 +61,73 @@ void vnet_vq_put(void)
 }
 
 /**
- * vnet_ring_id() - tells a ring from the one that replaced it
- * @vq: a split ring that the caller may touch
+ * vnet_ring_init() - what kind of ring is it?
+ * @ring: filled
+ * @vq: a virtqueue whose features are negotiated
  */
-const void *vnet_ring_id(struct virtqueue *vq)
+void vnet_ring_init(struct vnet_ring *ring, struct virtqueue *vq)
 {
-	return vnet_vq.vring(vq)->used;
-}
-
-/**
- * vnet_ring_used() - how many buffers the device has used
- * @vq: a split ring that the caller may touch
- */
-u16 vnet_ring_used(struct virtqueue *vq)
-{
-	return virtio16_to_cpu(vq->vdev,
-			       READ_ONCE(vnet_vq.vring(vq)->used->idx));
-}
-
-/**
- * vnet_ring_reached() - did the device use the buffer with this index?
- * @vq: a split ring that interrupts, hence is not being replaced
- * @event: used index
- */
-bool vnet_ring_reached(struct virtqueue *vq, u16 event)
-{
-	return (s16)(vnet_ring_used(vq) - event) > 0;
+	ring->vq = vq;
+	ring->vring = vnet_vq.vring(vq);
+	ring->split = !virtio_has_feature(vq->vdev, VIRTIO_F_RING_PACKED);
+	ring->event_idx = ring->split &&
+			  virtio_has_feature(vq->vdev, VIRTIO_RING_F_EVENT_IDX);
 }
 
 /**
  * vnet_ring_last_used() - how far the driver is
- * @vq: a split ring that the caller may touch; its interrupt stays off
+ * @ring: a split ring that the caller may touch; its interrupt stays off
  */
-u16 vnet_ring_last_used(struct virtqueue *vq)
+u16 vnet_ring_last_used(const struct vnet_ring *ring)
 {
-	u16 used = vnet_vq.enable_cb_prepare(vq);
+	u16 used = vnet_vq.enable_cb_prepare(ring->vq);
 
-	vnet_vq.disable_cb(vq);
+	vnet_vq.disable_cb(ring->vq);
 
 	return used;
 }
 
 /**
  * vnet_ring_suppress() - no interrupt before the device reached an index
- * @vq: the caller may touch it
- * @event_idx: the device interrupts at an index
- * @event: that index
+ * @ring: the caller may touch it
+ * @event: used index; ignored where the device has no event index
  *
  * The driver believes its interrupt to be off; should it come, the driver's
  * callback copes, as with any interrupt that was under way.
  */
-void vnet_ring_suppress(struct virtqueue *vq, bool event_idx, u16 event)
+void vnet_ring_suppress(const struct vnet_ring *ring, u16 event)
 {
-	vnet_vq.disable_cb(vq);
-	if (event_idx)
-		vring_used_event(vnet_vq.vring(vq)) =
-			cpu_to_virtio16(vq->vdev, event);
+	vnet_vq.disable_cb(ring->vq);
+	if (ring->event_idx)
+		vring_used_event(ring->vring) =
+			cpu_to_virtio16(ring->vq->vdev, event);
 }
 
 /**
  * vnet_ring_threshold() - ask for an interrupt after a number of frames
- * @vq: the caller may touch it; its interrupt is off
- * @event_idx: the device interrupts at an index
+ * @ring: the caller may touch it; its interrupt is off
  * @base: used index that was served
  * @frames: frames from there, 0 is no threshold
  * @event: where the index is kept for vnet_ring_suppress()
  *
  * Return: true when the device is past it already, and will not interrupt
  */
-bool vnet_ring_threshold(struct virtqueue *vq, bool event_idx, u16 base,
-			 u32 frames, u16 *event)
+bool vnet_ring_threshold(const struct vnet_ring *ring, u16 base, u32 frames,
+			 u16 *event)
 {
 	/* Half the index range away is as good as never. */
 	u16 index = base + (frames ? frames - 1 : 0x7fff);
 
 	WRITE_ONCE(*event, index);
-	if (!frames || !event_idx)
+	if (!frames || !ring->event_idx)
 		return false;
 
-	vring_used_event(vnet_vq.vring(vq)) = cpu_to_virtio16(vq->vdev, index);
+	vring_used_event(ring->vring) = cpu_to_virtio16(ring->vq->vdev, index);
 	/*
 	 * The threshold before the look: pairs with the device, which writes
 	 * its index before it looks at the threshold.
 	 */
 	mb();
 
-	return (u16)(vnet_ring_used(vq) - base) >= frames;
+	return (u16)(vnet_ring_used(ring) - base) >= frames;
 }
