@@ -17,9 +17,14 @@ SOURCES := Kbuild module include
 VLAB := scripts/vlab
 LAB_KERNELS := $(or $(filter-out all,$(KVER)),$(SERIES))
 
+# Checks with a Makefile of their own: the simulator and the fuzzer.
+BESIDE := $(patsubst scripts/%/Makefile,%,$(wildcard scripts/sim/Makefile \
+	scripts/fuzz/Makefile))
+
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall clean help python check check-fast \
-	static kunit build-matrix lab-virtio lab-xen lab-debug demo sim fuzz bench
+	static kunit build-matrix lab-virtio lab-xen lab-debug demo \
+	$(BESIDE)
 
 ifneq ($(filter $(SERIES),$(KVER)),)
 modules: python
@@ -56,7 +61,7 @@ python:
 		echo "# apt: install python3"; \
 		apt-get update -q && apt-get install -y -q python3; } >&2
 
-check check-fast static kunit demo: python
+check check-fast static kunit demo $(BESIDE): python
 	@$(VLAB) $@
 
 build-matrix: python
@@ -70,9 +75,6 @@ lab-xen: python
 
 lab-debug: python
 	@$(VLAB) debug
-
-sim fuzz bench: python
-	@$(VLAB) $@
 
 help:
 	@echo "Build"
@@ -92,7 +94,7 @@ help:
 	@echo "  make static             style and documents"
 	@echo "  make build-matrix       3 kernels x 3 flavours, warnings are errors"
 	@echo "  make kunit              KUnit suites in user-mode Linux"
+	@echo "  make sim | fuzz         policies in simulated time, with any input"
 	@echo "  make lab-virtio         guests under QEMU (KVER=6.1|6.12|7.2|all)"
 	@echo "  make lab-xen            a Xen host with domains (KVER=6.1|6.12)"
-	@echo "  make lab-debug          the same under KASAN, lockdep and others"
-	@echo "  make sim | fuzz | bench policies: simulator, fuzzer, measurements"
+	@echo "  make lab-debug          under KASAN, lockdep and other checkers"

@@ -14,21 +14,24 @@ import threading
 import time
 from pathlib import Path
 
-VLAB = Path(__file__).resolve().parents[1] / "vlab"
+SCRIPTS = Path(__file__).resolve().parents[1]
+VLAB = SCRIPTS / "vlab"
+BESIDE = tuple(name for name in ("sim", "fuzz")
+               if (SCRIPTS / name / "Makefile").exists())
 QUIET_S = 60
 RESULT = re.compile(r"^( *)(not ok|ok) \d+")
 
 # name of the part, its command line, and how long it may take in seconds
 FAST = (("static", ["static"], 600),
         ("matrix", ["matrix"], 1800),
+        *((name, [name], 900) for name in BESIDE),
         ("kunit", ["kunit"], 1800))
-ALL = (("static", ["static"], 600),
-       ("matrix", ["matrix"], 1800),
-       ("kunit", ["kunit"], 1800),
+ALL = (*FAST,
        ("virtio 6.1", ["virtio", "6.1"], 1200),
        ("virtio 6.12", ["virtio", "6.12"], 1200),
        ("virtio 7.2", ["virtio", "7.2"], 1200),
-       ("debug", ["debug"], 2400))
+       ("xen", ["xen"], 2400),
+       ("debug", ["debug"], 3600))
 
 
 class Tally:

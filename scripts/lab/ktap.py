@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Test results as KTAP, printed as they come, and counted."""
 
+import threading
 import time
 
 
@@ -9,13 +10,14 @@ class Skip(Exception):
 
 
 class Report:
-    """One KTAP document: results are printed and added up."""
+    """One KTAP document: results are printed and added up, by any thread."""
 
     def __init__(self, plan=None):
         self.passed = 0
         self.failed = 0
         self.skipped = 0
         self._plan = plan
+        self._lock = threading.Lock()
         print("KTAP version 1", flush=True)
         if plan is not None:
             print(f"1..{plan}", flush=True)
@@ -32,20 +34,23 @@ class Report:
 
     def ok(self, name, note=""):
         """A case passed."""
-        self.passed += 1
-        self._line("ok", name, note)
+        with self._lock:
+            self.passed += 1
+            self._line("ok", name, note)
 
     def skip(self, name, why):
         """A case could not run."""
-        self.skipped += 1
-        self._line("ok", name, f"SKIP {why}")
+        with self._lock:
+            self.skipped += 1
+            self._line("ok", name, f"SKIP {why}")
 
     def fail(self, name, why):
         """A case failed; why may have many lines."""
-        self.failed += 1
-        for line in str(why).splitlines():
-            print(f"# {name}: {line}")
-        self._line("not ok", name, "")
+        with self._lock:
+            self.failed += 1
+            for line in str(why).splitlines():
+                print(f"# {name}: {line}")
+            self._line("not ok", name, "")
 
     def _line(self, verdict, name, note):
         tail = f" # {note}" if note else ""

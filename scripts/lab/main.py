@@ -2,6 +2,7 @@
 """The verbs of vlab."""
 
 import argparse
+import subprocess
 import sys
 
 from . import apt, check, kernel, ktap
@@ -101,6 +102,19 @@ VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "kunit": kunit, "virtio": virtio, "debug": debug, "xen": xen,
          "demo": demo, "check": everything, "check-fast": fast}
 WITH_KERNELS = ("build", "virtio", "xen", "demo")
+
+
+def _beside(name):
+    """A verb for the checks of a folder that has a Makefile of its own."""
+    def run(_):
+        apt.install(kernel.COMPILER)
+        make = ["make", "-s", "-C", kernel.REPO / "scripts" / name, "check"]
+        return not subprocess.run(make).returncode
+    run.__doc__ = f"make check in scripts/{name}"
+    return run
+
+
+VERBS.update({name: _beside(name) for name in check.BESIDE})
 
 
 def _parser():
