@@ -130,7 +130,7 @@ static void gate_waits_only_for_what_is_left(struct kunit *test)
 	u64 first = ktime_get_ns();
 
 	guest_notify(guest, 1);
-	usleep_range(3000, 3000);
+	usleep_range(3000, 3001);
 	KUNIT_EXPECT_FALSE(test, guest_notify(guest, 1));
 	msleep(100);
 
@@ -148,7 +148,7 @@ static void gate_holds_again_after_a_release(struct kunit *test)
 
 	for (i = 0; i < 40; i++) {
 		guest_notify(guest, 1);
-		usleep_range(1000, 1000);
+		usleep_range(1000, 1001);
 	}
 
 	KUNIT_EXPECT_LE(test, READ_ONCE(guest->delivered),
@@ -282,7 +282,7 @@ static void gate_feeds_the_windows(struct kunit *test)
 
 	for (i = 0; i < 60; i++) {
 		guest_notify(guest, 1);
-		usleep_range(1000, 1000);
+		usleep_range(1000, 1001);
 	}
 
 	KUNIT_EXPECT_GE(test, guest->gate.q.count.decisions, 5);

@@ -132,8 +132,8 @@ void vcoal_extent_resume(struct vcoal_extent *extent)
  */
 void vcoal_extent_end(struct vcoal_extent *extent)
 {
-	/* The slot is left before another takes it: pairs with cmpxchg(). */
 	if (extent)
+		/* Left before another takes it: pairs with cmpxchg(). */
 		smp_store_release(&extent->task, NULL);
 }
 

@@ -7,7 +7,7 @@
 #include <linux/module.h>
 #include <vcoal/vcoal.h>
 #include "debugfs.h"
-#include "nic.h"
+#include "nics.h"
 #include "registry.h"
 #include "sysfs.h"
 #include "vm.h"

@@ -13,12 +13,8 @@ void vcoal_nic_remove(struct vcoal_nic *nic);
 int vcoal_nic_open(struct vcoal_nic *nic);
 void vcoal_nic_close(struct vcoal_nic *nic);
 void vcoal_nic_free(struct vcoal_nic *nic);
+void vcoal_nic_rename(struct vcoal_nic *nic);
 void vcoal_nic_apply(struct vcoal_nic *nic);
 int __must_check vcoal_nic_set_mode(struct vcoal_nic *nic, enum vcoal_mode mode);
-bool vcoal_nics_enabled(void);
-void vcoal_nics_enable(bool enable);
-
-int __must_check vcoal_nics_init(void);
-void vcoal_nics_exit(void);
 
 #endif /* _VCOAL_NIC_H */

@@ -11,7 +11,7 @@
 #include <linux/kobject.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched/signal.h>
-#include "nic.h"
+#include "nics.h"
 #include "registry.h"
 #include "vm.h"
 

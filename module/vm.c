@@ -13,6 +13,7 @@
 #include "stats.h"
 #include "sysfs.h"
 
+/* See vcoal.h. */
 DEFINE_MUTEX(vcoal_mutex);
 
 LIST_HEAD(vcoal_vms);

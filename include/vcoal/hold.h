@@ -63,6 +63,8 @@ bool vcoal_hold_supported(void);
 /**
  * vcoal_hold_wanted() - should the queue that just served work hold?
  * @hold: the queue's hold
+ *
+ * Return: true when it should
  */
 static inline bool vcoal_hold_wanted(const struct vcoal_hold *hold)
 {
@@ -73,6 +75,8 @@ static inline bool vcoal_hold_wanted(const struct vcoal_hold *hold)
 /**
  * vcoal_hold_running() - is an interrupt being held?
  * @hold: the queue's hold
+ *
+ * Return: true when one is
  */
 static inline bool vcoal_hold_running(const struct vcoal_hold *hold)
 {
