@@ -23,8 +23,8 @@ BESIDE := $(patsubst scripts/%/Makefile,%,$(wildcard scripts/sim/Makefile \
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall clean help python check check-fast \
-	static kunit build-matrix lab-virtio lab-xen lab-debug demo \
-	$(BESIDE)
+	static kunit build-matrix lab-virtio lab-xen lab-debug demo bench \
+	bench-quick $(BESIDE)
 
 ifneq ($(filter $(SERIES),$(KVER)),)
 modules: python
@@ -61,7 +61,7 @@ python:
 		echo "# apt: install python3"; \
 		apt-get update -q && apt-get install -y -q python3; } >&2
 
-check check-fast static kunit demo $(BESIDE): python
+check check-fast static kunit demo bench bench-quick $(BESIDE): python
 	@$(VLAB) $@
 
 build-matrix: python
@@ -98,3 +98,5 @@ help:
 	@echo "  make lab-virtio         guests under QEMU (KVER=6.1|6.12|7.2|all)"
 	@echo "  make lab-xen            a Xen host with domains (KVER=6.1|6.12)"
 	@echo "  make lab-debug          under KASAN, lockdep and other checkers"
+	@echo "  make bench-quick        cost and delay against their targets"
+	@echo "  make bench              everybody under every load (an hour)"

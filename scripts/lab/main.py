@@ -98,9 +98,22 @@ def fast(_):
     return check.run(check.FAST)
 
 
+def bench(_):
+    """everybody's cost under every load, into Documentation/results"""
+    from bench import main as comparison
+    return comparison.run()
+
+
+def bench_quick(_):
+    """a few minutes that say whether cost and delay are what they were"""
+    from bench import quick
+    return quick.run()
+
+
 VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "kunit": kunit, "virtio": virtio, "debug": debug, "xen": xen,
-         "demo": demo, "check": everything, "check-fast": fast}
+         "demo": demo, "bench": bench, "bench-quick": bench_quick,
+         "check": everything, "check-fast": fast}
 WITH_KERNELS = ("build", "virtio", "xen", "demo")
 
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define VT_SOAK_PAGE	"/run/soak"
+#define VT_MARKER	"/run/tracing/trace_marker"
 #define VT_SOAK_UNIT	100	/* turns of a loop of two instructions */
 #define VT_BEFORE_S	0.05	/* for what processes that ended left behind */
 #define VT_AFTER_S	0.01	/* for packets that are still under way */
@@ -54,12 +55,26 @@ int vt_soak(const struct vt_options *opt)
 	}
 }
 
+/* For who looks at traces, where there are any. */
+static void vt_mark_begin(void)
+{
+	FILE *marker = fopen(VT_MARKER, "w");
+
+	if (!marker)
+		return;
+	fprintf(marker, "begin");
+	fclose(marker);
+}
+
 static void vt_measure_once(vt_run run, const struct vt_options *opt,
 			    volatile unsigned long long *units)
 {
-	unsigned long long before = *units;
-	double start = vt_now();
+	unsigned long long before;
+	double start;
 
+	vt_mark_begin();
+	before = *units;
+	start = vt_now();
 	if (run(opt))
 		exit(1);
 	vt_sleep(VT_AFTER_S);

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One measured guest: boots, does its job, says what came out, and is gone.
+
+Time in the guest is the number of instructions it executed.  No input reaches
+it and no thread of the emulator moves its packets, so the same job always
+gives the same result, however busy this machine is.
+"""
+
+import subprocess
+from pathlib import Path
+
+from lab import apt, image, qemu
+
+SHIFT = 1
+NS_PER_INSTRUCTION = 1 << SHIFT
+LIFE_S = 3600
+INIT = Path(__file__).parent / "guest" / "init"
+# the soaker is idle beside all others, not only beside those of its session
+APPEND = ("console=ttyS0 loglevel=7 panic=-1 net.ifnames=0 ipv6.disable=1 "
+          "nokaslr norandmaps noautogroup")
+
+
+class MachineError(Exception):
+    """A guest did not finish its job."""
+
+
+def initrd(name, boot, module, job, names=image.MODULES):
+    """Initial RAM file system of a guest that does this job."""
+    archive = image.contents(boot, module, names)
+    archive.file("init", INIT.read_bytes(), executable=True)
+    archive.file("job", job.encode())
+    return image.save(archive, name)
+
+
+def _command(boot, disk, console, result):
+    return ["nice", "-n", "10",
+            "timeout", "--kill-after=5", str(LIFE_S),
+            "qemu-system-x86_64", "-accel", "tcg",
+            "-icount", f"shift={SHIFT},sleep=off",
+            "-rtc", "base=2026-01-01,clock=vm", "-seed", "1",
+            "-cpu", "max,-rdrand,-rdseed", "-M", "q35", "-smp", "1",
+            "-m", "512", "-nodefaults", "-no-user-config",
+            "-display", "none", "-no-reboot",
+            "-kernel", str(boot.vmlinuz), "-initrd", str(disk),
+            "-append", APPEND,
+            "-serial", f"file:{console}", "-serial", f"file:{result}",
+            *qemu.hub_nics(2, qemu.EXACT_NIC)]
+
+
+def run(name, boot, disk, options=()):
+    """Boot the guest and wait for its end; returns what its job printed."""
+    apt.install(qemu.PACKAGES)
+    logs = apt.cache_dir("logs")
+    console, result = (logs / f"{name}.{kind}" for kind in ("log", "result"))
+    result.unlink(missing_ok=True)
+    done = subprocess.run([*_command(boot, disk, console, result),
+                           *options], text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    said = result.read_text(errors="replace") if result.exists() else ""
+    faults = [line for line in console.read_text(errors="replace").splitlines()
+              if qemu.FAULT.search(line)]
+    if faults or not said.endswith("@ done 0\n"):
+        raise MachineError("\n".join([f"{name}: job not done, see {console}",
+                                      done.stdout, *faults, said[-500:]]))
+    return said

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the module's own code costs, instruction by instruction.
+
+Differences between two guests are too coarse for a hundred instructions, so a
+plugin of the emulator counts them.  It needs to know where the module lies:
+the same guest runs twice, without and with the plugin, and must print the same
+both times.
+"""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+from lab import apt
+
+from . import job, machine
+
+PLUGIN = Path(__file__).parent / "plugin"
+OURS, DRIVER = "vcoal", "virtio_net"
+SYMBOLS = (f"grep -E '\\[({OURS}|{DRIVER})\\]' /proc/kallsyms")
+PAGE = 4096
+
+
+class ProfileError(Exception):
+    """The plugin or the guest did not behave."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """How often the kernel entered a function, and the mean cost."""
+    count: int
+    instructions: float
+
+
+def _plugin():
+    """The plugin, built when its source changed."""
+    apt.install(["gcc", "libc6-dev"])
+    text = b"".join(path.read_bytes() for path in sorted(PLUGIN.iterdir()))
+    name = f"scope-{hashlib.sha256(text).hexdigest()[:12]}.so"
+    path = apt.cache_dir("tools") / name
+    if not path.exists():
+        temp = path.with_suffix(".tmp")
+        apt.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared",
+                 "-fPIC", "-fvisibility=hidden", "-o", temp,
+                 PLUGIN / "scope.c"])
+        temp.rename(path)
+    return path
+
+
+def _symbols(text, module):
+    """Functions of a module by address."""
+    rows = (line.split() for line in text.splitlines())
+    return {int(row[0], 16): row[2] for row in rows
+            if len(row) == 4 and row[1] in "tT" and row[3] == f"[{module}]"}
+
+
+def _range(symbols):
+    """From the first function to the end of the last one's page."""
+    end = (max(symbols) // PAGE + 1) * PAGE
+    return f"{min(symbols):x}-{end:x}"
+
+
+def entries(name, boot, module, peer, load):
+    """Entry by function: what the module does while a workload runs."""
+    script = job.prepared(peer, 1, SYMBOLS, load.load)
+    disk = machine.initrd(name, boot, module, script)
+    text = machine.run(name, boot, disk)
+    symbols = _symbols(text, OURS)
+    counts = apt.cache_dir("logs") / f"{name}.scope"
+    options = ["-plugin", f"{_plugin()},ours={_range(symbols)},"
+               f"driver={_range(_symbols(text, DRIVER))},out={counts}"]
+    if machine.run(name, boot, disk, options) != text:
+        raise ProfileError(f"{name}: not the same with and without plugin")
+    rows = (line.split() for line in counts.read_text().splitlines())
+    return {symbols[int(addr, 16)]: Entry(int(count), int(insns) / int(count))
+            for addr, count, insns, _ in rows
+            if int(addr, 16) in symbols and int(count)}

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A few guests that say whether the module still keeps its promises.
+
+Results are KTAP; the whole takes a few minutes on two processors.
+"""
+
+import concurrent.futures
+
+from lab import ktap
+from lab.ktap import expect
+
+from . import oracle, peer, profile, workload
+from .study import GUESTS, Study
+
+POLL, INTERRUPT, SEND = "vcoal_napi_poll", "vnet_callback", "vnet_start_xmit"
+HOT = (POLL, INTERRUPT, SEND)
+POLL_MAX = 150
+SAVING = 0.20
+REGRET = 0.05
+TRIP = 0.02
+# the timer's own lateness, and the poll that it starts
+SLACK_US = 30
+
+PACED = workload.paced(10000)
+SPARSE = workload.paced(1000)
+BURST = workload.burst(16)
+LOADS = (PACED, SPARSE, BURST, workload.FLOOD)
+ADAPTIVE = peer.policy("adaptive", "throughput")
+PEERS = (peer.STOCK, ADAPTIVE, peer.fixed(256), peer.fixed(64))
+PROFILED = (peer.OBSERVE, peer.OFF)
+
+
+class Quick:
+    """The cases; all guests have run before the first."""
+
+    def __init__(self):
+        self.study = Study(phases=2)
+        with concurrent.futures.ThreadPoolExecutor(GUESTS) as pool:
+            profiles = pool.map(self._profile, PROFILED)
+            self.profiles = {who.name: entries for who, entries
+                             in zip(PROFILED, profiles)}
+        self.study.run(PEERS, LOADS)
+
+    def _profile(self, who):
+        return profile.entries(f"bench-profile-{who.name}", self.study.boot,
+                               self.study.module, who, workload.paced(5000))
+
+    def _row(self, load):
+        return self.study.results[load.name]
+
+    def observing_is_cheap(self):
+        """Few instructions for each poll that is only counted."""
+        cost = self.profiles[peer.OBSERVE.name][POLL].instructions
+        print(f"# {cost:.1f} instructions per poll")
+        expect(cost <= POLL_MAX, f"{cost:.1f} instructions per poll, "
+               f"at most {POLL_MAX}")
+
+    def off_is_off(self):
+        """No instruction of ours where a NIC is let go of."""
+        ran = {name: entry.count for name, entry
+               in self.profiles[peer.OFF.name].items() if name in HOT}
+        expect(not ran, f"functions of ours ran: {ran}")
+
+    def holding_pays(self):
+        """A hold longer than the gap saves a fifth of all instructions."""
+        row = self._row(PACED)
+        cost = {name: row[name]["instructions"] for name in row}
+        saving = 1 - cost["fixed-256"] / cost["stock"]
+        print(f"# fixed 256 us saves {100 * saving:.1f} %")
+        expect(saving >= SAVING, f"{cost}")
+
+    def adaptive_is_near_the_oracle(self):
+        """On every load, within its class bound."""
+        for load in LOADS:
+            row = self._row(load)
+            regret = oracle.regret(row, ADAPTIVE)
+            print(f"# {load.name}: regret {100 * regret:+.1f} %")
+            expect(regret <= REGRET, f"{load.name}: " + str(
+                {name: row[name]["instructions"] for name in row}))
+
+    def adaptive_leaves_round_trips_alone(self):
+        """A closed loop is as fast as without us."""
+        row = self._row(workload.FLOOD)
+        change = (row[ADAPTIVE.name]["p50_us"]
+                  / row[peer.STOCK.name]["p50_us"] - 1)
+        print(f"# round trips {100 * change:+.1f} %")
+        expect(change <= TRIP, f"{100 * change:+.1f} %")
+
+    def adaptive_keeps_its_bound(self):
+        """No frame is held longer than the class allows."""
+        for load in LOADS:
+            delay = self._row(load)[ADAPTIVE.name]["delay"].get("p999", 0)
+            expect(delay <= ADAPTIVE.bound_us + SLACK_US,
+                   f"{load.name}: p99.9 {delay} us")
+
+    def nothing_is_lost(self):
+        """By anybody, under any load."""
+        lost = {(load.name, name): result["lost"] for load in LOADS
+                for name, result in self._row(load).items() if result["lost"]}
+        expect(not lost, f"{lost}")
+
+    def cases(self):
+        """In the order of their names in the report."""
+        return (self.observing_is_cheap, self.off_is_off, self.holding_pays,
+                self.adaptive_is_near_the_oracle,
+                self.adaptive_leaves_round_trips_alone,
+                self.adaptive_keeps_its_bound, self.nothing_is_lost)
+
+
+def run():
+    """Run the guests, judge; True when all is well."""
+    report = ktap.Report()
+    for case in Quick().cases():
+        report.case(f"bench: {case.__name__}", case)
+    report.end()
+    return not report.failed

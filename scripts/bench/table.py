@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Results as Markdown."""
+
+from . import oracle, peer
+
+
+def _row(cells):
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _table(head, rows):
+    align = ["---", *["--:"] * (len(head) - 1)]
+    return "\n".join([_row(head), "|" + "|".join(align) + "|",
+                      *map(_row, rows), ""])
+
+
+def _percent(value):
+    return f"{100 * value:+.1f} %"
+
+
+def _present(results, peers):
+    return [who for who in peers
+            if any(who.name in row for row in results.values())]
+
+
+def costs(results, peers, units):
+    """Instructions per unit of work of each peer, relative to stock."""
+    there = _present(results, peers)
+    rows = []
+    for name, row in results.items():
+        stock = row[peer.STOCK.name]["instructions"]
+        rows.append([name, units[name], stock,
+                     *(_percent(row[who.name]["instructions"] / stock - 1)
+                       for who in there)])
+    return _table(["workload", "per", "stock", *(w.name for w in there)], rows)
+
+
+def figures(results, peers, name):
+    """Everything about one workload: a row for each peer."""
+    row = results[name]
+    there = [who for who in (peer.STOCK, *peers) if who.name in row]
+    keys = ("instructions", "irqs_per_1000", "frames_per_poll", "per_second",
+            "p50_us", "p99_us", "max_us", "lost")
+    rows = [[who.name, *(row[who.name].get(key) for key in keys),
+             *(row[who.name]["delay"].get(key)
+               for key in ("p50", "p99", "p999", "max"))] for who in there]
+    head = ["peer", "instructions", "irq/1000", "frames/poll", "per s",
+            "p50 us", "p99 us", "max us", "lost", "added p50", "p99", "p99.9",
+            "max"]
+    return _table(head, [["" if cell is None else cell for cell in row]
+                         for row in rows])
+
+
+def regrets(results, policies):
+    """What each policy took more than the oracle of its class."""
+    there = _present(results, policies)
+    rows, sums = [], {who.name: [] for who in there}
+    for name, row in results.items():
+        cells = []
+        for who in there:
+            value = oracle.regret(row, who)
+            sums[who.name].append(value)
+            cells.append(_percent(value))
+        rows.append([name, *cells])
+    rows.append(["**mean**", *(f"**{_percent(oracle.mean(sums[who.name]))}**"
+                               for who in there)])
+    return _table(["workload", *(who.name for who in there)], rows)
+
+
+def picks(results, bounds):
+    """Which hold the oracle picks, by delay bound."""
+    rows = []
+    for name, row in results.items():
+        rows.append([name, *(oracle.best(row, bound)[0] for bound in bounds)])
+    return _table(["workload", *(f"{bound} us" for bound in bounds)], rows)
+
+
+def trips(results, peers, loads):
+    """Median round trips of latency-bound loads, relative to mode off."""
+    there = _present(results, peers)
+    rows = []
+    for load in loads:
+        row = results.get(load.name)
+        if row and load.closed:
+            off = row[peer.OFF.name]["p50_us"]
+            rows.append([load.name, off,
+                         *(_percent(row[who.name]["p50_us"] / off - 1)
+                           for who in there)])
+    return _table(["workload", "off, us", *(who.name for who in there)], rows)
+
+
+def delays(results, policies):
+    """The longest delays that each policy added, against its bound."""
+    rows = []
+    for who in _present(results, policies):
+        seen = [row[who.name]["delay"] for row in results.values()
+                if row[who.name]["delay"]]
+        rows.append([who.name, who.bound_us,
+                     max((delay["p999"] for delay in seen), default=0),
+                     max((delay["max"] for delay in seen), default=0)])
+    return _table(["policy", "bound us", "p99.9 us", "max us"], rows)
