@@ -28,112 +28,40 @@
 #include <linux/minmax.h>
 #include <linux/time64.h>
 #include <vcoal/policy.h>
-#include "meter.h"
+#include "adaptive.h"
 
-#define ADAPTIVE_TRIAL		4U	/* windows of a first comparison */
-#define ADAPTIVE_TRIAL_MAX	16U	/* of the last one */
-#define ADAPTIVE_FRAMES		32U	/* frames that make a comparison */
-#define ADAPTIVE_STEADY		3U	/* windows without a jump of the rate */
-#define ADAPTIVE_SPACING	64U	/* a check takes 1/64 of the time */
-#define ADAPTIVE_DOUBT		4U	/* 1/4 of it while in doubt */
-#define ADAPTIVE_REST_MS	16384U	/* between checks of what passed all */
-#define ADAPTIVE_BACKOFF_MS	256U	/* then 2 s, then 16 s */
-#define ADAPTIVE_BACKOFFS	2U	/* times the backoff grows, by 8 */
-#define ADAPTIVE_SURGE		METER_RATE(12, 1)	/* frames too many */
-#define ADAPTIVE_CREDIT		160	/* six windows that do not pay */
-#define ADAPTIVE_CREDIT_STEP	40	/* most that one window moves it */
-#define ADAPTIVE_WORTH		3U	/* saving per loss of rate */
-#define ADAPTIVE_LOSS		20U	/* 1/1024: loss that nobody feels */
-#define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure */
-#define ADAPTIVE_BATCH		40U	/* frames a hold: more saves nothing */
-#define ADAPTIVE_HOLD_MIN_NS	12000U	/* a shorter hold is a timer wasted */
-#define ADAPTIVE_LEVELS		10U	/* halvings of the class */
-
-enum adaptive_phase {
-	ADAPTIVE_OFF,		/* no hold */
-	ADAPTIVE_TRY,		/* does a hold pay? */
-	ADAPTIVE_HOLD,		/* it does */
-	ADAPTIVE_CHECK,		/* would the rate be higher without? */
-};
-
-/**
- * struct adaptive_state - private state
- * @now: the window that just ended
- * @off: windows without a hold
- * @on: windows with one
- * @wait_ns: until the next try or check
- * @max_ns: the latency class this state was learned for
- * @base: cost of a frame beside the overhead
- * @margin: saving that is worth a delay
- * @ref: rate of the load that was judged, 0 while unknown
- * @credit: how sure it is that holding pays
- * @excess: how sure it is that the load rose
- * @phase: enum adaptive_phase
- * @reason: enum vcoal_reason
- * @fails: tries in vain
- * @length: windows of the next check
- * @level: the hold is @max_ns >> @level
- * @shut: least level that a closed loop bears
- * @fresh: the next window belongs half to the phase before
- * @crowded: more than half of the ring was full
- */
-struct adaptive_state {
-	struct meter_reading now;
-	struct meter off;
-	struct meter on;
-	u64 wait_ns;
-	u32 max_ns;
-	u32 base;
-	u32 margin;
-	u32 ref;
-	s32 credit;
-	s32 excess;
-	u8 phase;
-	u8 reason;
-	u8 fails;
-	u8 length;
-	u8 level;
-	u8 shut;
-	bool fresh;
-	bool crowded;
-};
+/* Saving that is worth a delay, in 1/1024: less where the CPU is short. */
+static const u32 adaptive_margin[] = { [false] = 16, [true] = 8 };
 
 static_assert(sizeof(struct adaptive_state) <= VCOAL_POLICY_STATE);
 
-static bool adaptive_pays(const struct adaptive_state *st)
+/* What was measured with the hold, against what was measured without. */
+static enum adaptive_verdict adaptive_judge(const struct adaptive_state *st,
+					    const struct meter_reading *now)
 {
-	return meter_cost(&st->on) + st->margin < meter_cost(&st->off);
+	u32 saved = st->off.cost - min(st->off.cost, st->on.cost);
+	u64 lost = st->off.rate - min(st->off.rate, st->on.rate);
+	u32 share = saved * 1024 / meter_whole(now);
+
+	if (share <= adaptive_margin[st->busy])
+		return ADAPTIVE_SPARSE;
+	share = max(share / ADAPTIVE_WORTH, ADAPTIVE_LOSS);
+	if (lost * 1024 <= (u64)st->off.rate * share)
+		return ADAPTIVE_PAYS;
+	if (min(st->off.steady, st->on.steady) < ADAPTIVE_STEADY ||
+	    lost * lost <= ADAPTIVE_SIGMAS_SQ * (st->off.var + st->on.var))
+		return ADAPTIVE_DOUBTFUL;
+
+	return ADAPTIVE_CLOSED;
 }
 
-/* Does the traffic answer the hold with a lower rate? Perhaps, or surely? */
-static bool adaptive_loses(const struct adaptive_state *st, bool surely)
+/* Frames that a hold of this level gathers. */
+static u32 adaptive_batch(const struct adaptive_state *st, u32 level)
 {
-	u32 worth = meter_saved(&st->off, &st->on, st->base) / ADAPTIVE_WORTH;
-
-	if (!meter_loses(&st->off, &st->on, max(worth, ADAPTIVE_LOSS)))
-		return false;
-	if (!surely)
-		return true;
-
-	return min(st->on.steady, st->off.steady) >= ADAPTIVE_STEADY &&
-	       meter_differs(&st->off, &st->on, ADAPTIVE_SIGMAS_SQ);
-}
-
-/* Frames that a hold of this level gathers, going by what @meter saw. */
-static u32 adaptive_batch(const struct adaptive_state *st, u32 level,
-			  const struct meter *meter)
-{
+	const struct meter *meter = &st->meter;
 	u64 gap_ns = meter->frames ? div_u64(meter->ns, meter->frames) : 0;
 
 	return (st->max_ns >> level) / clamp_t(u64, gap_ns, 1, U32_MAX);
-}
-
-static void adaptive_wait(struct adaptive_state *st, u32 windows,
-			  const struct meter *meter)
-{
-	u64 ns = meter->windows ? div_u64(meter->ns, meter->windows) : 0;
-
-	st->wait_ns = min_t(u64, ns, NSEC_PER_SEC) * windows;
 }
 
 static void adaptive_enter(struct adaptive_state *st, enum adaptive_phase phase,
@@ -144,10 +72,7 @@ static void adaptive_enter(struct adaptive_state *st, enum adaptive_phase phase,
 	st->credit = ADAPTIVE_CREDIT;
 	st->excess = 0;
 	st->fresh = phase == ADAPTIVE_TRY || phase == ADAPTIVE_CHECK;
-	if (phase == ADAPTIVE_TRY || phase == ADAPTIVE_HOLD)
-		meter_reset(&st->on);
-	else
-		meter_reset(&st->off);
+	st->meter = (struct meter) {};
 }
 
 static void adaptive_try(struct adaptive_state *st, u8 level,
@@ -159,24 +84,28 @@ static void adaptive_try(struct adaptive_state *st, u8 level,
 	adaptive_enter(st, ADAPTIVE_TRY, reason);
 }
 
-static void adaptive_fail(struct adaptive_state *st, enum vcoal_reason reason)
+static void adaptive_fail(struct adaptive_state *st, u32 rate,
+			  enum vcoal_reason reason)
 {
-	st->ref = max(st->ref, meter_rate(&st->off));
+	st->ref = max3(st->ref, rate, 1U);
+	st->fails = min_t(u8, st->fails, ADAPTIVE_BACKOFFS);
 	st->wait_ns = (ADAPTIVE_BACKOFF_MS * NSEC_PER_MSEC) << (3 * st->fails);
-	st->fails = min(st->fails + 1U, ADAPTIVE_BACKOFFS);
+	st->fails++;
 	adaptive_enter(st, ADAPTIVE_OFF, reason);
 }
 
 /* Hold, and look again: soon and longer in doubt, else much later. */
-static void adaptive_keep(struct adaptive_state *st, const struct meter *meter,
-			  bool doubt)
+static void adaptive_keep(struct adaptive_state *st,
+			  const struct meter_reading *now, bool doubt)
 {
+	if (st->phase == ADAPTIVE_CHECK)
+		st->length *= doubt ? 2 : 4;
 	if (st->length > ADAPTIVE_TRIAL_MAX)
 		st->wait_ns = ADAPTIVE_REST_MS * NSEC_PER_MSEC;
-	else if (doubt)
-		adaptive_wait(st, ADAPTIVE_DOUBT * st->length, meter);
 	else
-		adaptive_wait(st, ADAPTIVE_SPACING * st->length, meter);
+		st->wait_ns = min_t(u64, now->window_ns, NSEC_PER_SEC) *
+			      st->length *
+			      (doubt ? ADAPTIVE_DOUBT : ADAPTIVE_SPACING);
 	adaptive_enter(st, ADAPTIVE_HOLD, VCOAL_REASON_GROW);
 }
 
@@ -188,82 +117,96 @@ static void adaptive_shorten(struct adaptive_state *st)
 	if (st->max_ns >> level >= ADAPTIVE_HOLD_MIN_NS)
 		adaptive_try(st, level, VCOAL_REASON_SHRINK);
 	else
-		adaptive_fail(st, VCOAL_REASON_CLOSED_LOOP);
+		adaptive_fail(st, st->off.rate, VCOAL_REASON_CLOSED_LOOP);
 }
 
 /* Much more load than the one that was judged: a one-sided CUSUM. */
-static bool adaptive_surges(struct adaptive_state *st)
+static bool adaptive_surges(struct adaptive_state *st,
+			    const struct meter_reading *now)
 {
-	st->excess += st->now.rate - (st->ref + st->ref / 2);
+	if (!st->ref)
+		return false;
+
+	st->excess += now->rate - (st->ref + st->ref / 2);
 	st->excess = max(st->excess, 0);
 
 	return st->excess > ADAPTIVE_SURGE;
 }
 
-static void adaptive_in_off(struct adaptive_state *st)
+static void adaptive_in_off(struct adaptive_state *st,
+			    const struct meter_reading *now)
 {
 	bool surged = st->excess > ADAPTIVE_SURGE;
-	bool surges = adaptive_surges(st);
+	bool surges = adaptive_surges(st, now);
 	u32 level = 0;
 
 	/* The first window of a new load is half of the old one. */
 	if (surges && !surged) {
-		meter_reset(&st->off);
+		st->meter = (struct meter) {};
 		return;
 	}
-	meter_add(&st->off, &st->now, ADAPTIVE_FRAMES);
-	if (!(surges && st->fails) &&
-	    (st->wait_ns || !meter_full(&st->off, 2, ADAPTIVE_FRAMES)))
+	meter_add(&st->meter, now);
+	meter_fade(&st->meter, ADAPTIVE_FRAMES);
+	if (!surges &&
+	    (st->wait_ns || !meter_full(&st->meter, 2, ADAPTIVE_FRAMES)))
 		return;
 
-	st->ref = surges ? st->now.rate : 0;
+	st->ref = surges ? now->rate : 0;
+	st->fails = surges ? 0 : st->fails;
 	while (level < ADAPTIVE_LEVELS &&
-	       adaptive_batch(st, level + 1, &st->off) >= ADAPTIVE_BATCH)
+	       adaptive_batch(st, level + 1) >= ADAPTIVE_BATCH)
 		level++;
+	meter_result(&st->meter, &st->off);
 	adaptive_try(st, level, VCOAL_REASON_PROBE);
 	st->shut = 0;
 }
 
-static void adaptive_in_try(struct adaptive_state *st)
+static void adaptive_in_try(struct adaptive_state *st,
+			    const struct meter_reading *now)
 {
-	bool full, stalls;
+	enum adaptive_verdict verdict;
+	bool full;
 
-	meter_add(&st->on, &st->now, U8_MAX);
-	full = meter_full(&st->on, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES);
-	stalls = 2 * meter_rate(&st->on) < meter_rate(&st->off);
-	if (!full && !(stalls && adaptive_loses(st, true)))
+	meter_add(&st->meter, now);
+	full = meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES);
+	/* A queue that stalls must not wait for many frames. */
+	if (!full && (st->meter.steady < ADAPTIVE_STEADY ||
+		      2 * st->meter.mean >= st->off.rate))
 		return;
 
-	if (full && !adaptive_pays(st))
-		adaptive_fail(st, VCOAL_REASON_SPARSE);
-	else if (adaptive_loses(st, false))
+	meter_result(&st->meter, &st->on);
+	verdict = adaptive_judge(st, now);
+	if (full && verdict == ADAPTIVE_SPARSE)
+		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
+	else if (full && verdict == ADAPTIVE_PAYS)
+		adaptive_keep(st, now, false);
+	else if (full || verdict >= ADAPTIVE_DOUBTFUL)
 		adaptive_enter(st, ADAPTIVE_CHECK, VCOAL_REASON_PROBE);
-	else
-		adaptive_keep(st, &st->on, false);
 }
 
-static void adaptive_in_check(struct adaptive_state *st)
+static void adaptive_in_check(struct adaptive_state *st,
+			      const struct meter_reading *now)
 {
-	bool doubt;
+	enum adaptive_verdict verdict;
 
-	meter_add(&st->off, &st->now, U8_MAX);
-	if (!meter_full(&st->off, st->length, ADAPTIVE_FRAMES))
+	meter_add(&st->meter, now);
+	if (!meter_full(&st->meter, st->length, ADAPTIVE_FRAMES))
 		return;
 
-	doubt = adaptive_loses(st, false);
-	st->length *= doubt ? 2 : 4;
-	if (adaptive_loses(st, true))
+	meter_result(&st->meter, &st->off);
+	verdict = adaptive_judge(st, now);
+	if (verdict == ADAPTIVE_CLOSED)
 		adaptive_shorten(st);
-	else if (!adaptive_pays(st))
-		adaptive_fail(st, VCOAL_REASON_SPARSE);
+	else if (verdict == ADAPTIVE_SPARSE)
+		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
 	else
-		adaptive_keep(st, &st->off, doubt);
+		adaptive_keep(st, now, verdict == ADAPTIVE_DOUBTFUL);
 }
 
 /* As short as batches well, but not longer than a closed loop bears. */
 static void adaptive_fit(struct adaptive_state *st)
 {
-	u32 batch = adaptive_batch(st, st->level, &st->on);
+	u32 batch = adaptive_batch(st, st->level);
 
 	st->reason = VCOAL_REASON_STAY;
 	if (st->crowded && st->level < ADAPTIVE_LEVELS) {
@@ -280,92 +223,98 @@ static void adaptive_fit(struct adaptive_state *st)
 }
 
 /* Bad windows use credit up, thrice as fast when the load collapsed. */
-static void adaptive_credit(struct adaptive_state *st)
+static void adaptive_in_hold(struct adaptive_state *st,
+			     const struct meter_reading *now)
 {
-	s32 cost = min(st->now.work / st->now.frames, METER_COST_MAX);
-	s32 gain = clamp((s32)(METER_NOT_HELD - st->margin) - cost,
-			 -ADAPTIVE_CREDIT_STEP, ADAPTIVE_CREDIT_STEP);
+	s32 cost = min(now->work / now->frames, METER_COST_MAX);
+	s32 gain = clamp(ADAPTIVE_BREAK_EVEN - cost, -ADAPTIVE_CREDIT_STEP,
+			 ADAPTIVE_CREDIT_STEP);
+	bool fell = gain < 0 && meter_jumps(&st->meter, now->rate);
 
-	if (gain < 0 && meter_jumps(&st->on, st->now.rate))
-		gain *= 3;
-	st->credit = min(st->credit + gain, ADAPTIVE_CREDIT);
-	st->ref = gain < 0 ? max(st->ref, st->now.rate) : 0;
-}
-
-static void adaptive_in_hold(struct adaptive_state *st)
-{
-	adaptive_credit(st);
-	meter_add(&st->on, &st->now, ADAPTIVE_TRIAL_MAX);
+	st->credit = min(st->credit + (fell ? 3 * gain : gain),
+			 ADAPTIVE_CREDIT);
+	st->ref = gain < 0 ? max(st->ref, now->rate) : 0;
+	if (!fell)
+		meter_add(&st->meter, now);
+	meter_fade(&st->meter, ADAPTIVE_TRIAL_MAX);
 	adaptive_fit(st);
 
 	if (st->credit < 0) {
-		meter_reset(&st->off);
-		adaptive_fail(st, VCOAL_REASON_SPARSE);
-	} else if (!st->wait_ns && st->on.steady >= ADAPTIVE_STEADY) {
+		adaptive_fail(st, 0, VCOAL_REASON_SPARSE);
+	} else if (!st->wait_ns && st->meter.steady >= ADAPTIVE_STEADY) {
+		meter_result(&st->meter, &st->on);
 		adaptive_enter(st, ADAPTIVE_CHECK, VCOAL_REASON_PROBE);
 	}
 }
 
-static void adaptive_measure(struct adaptive_state *st,
-			     const struct vcoal_sample *s)
-{
-	u64 payload = div64_u64(s->bytes, (u64)s->frames * METER_BYTES);
-
-	meter_read(&st->now, s);
-	st->crowded = s->ring_size && s->ring_peak > s->ring_size / 2;
-	st->base = METER_FRAME + min_t(u64, payload, METER_COST_MAX);
-	st->margin = (st->base + METER_NOT_HELD) / (s->cpu_busy > 768 ? 128 : 64);
-	st->wait_ns -= min(st->wait_ns, s->window_ns);
-}
-
-static void adaptive_step(struct adaptive_state *st)
+static void adaptive_step(struct adaptive_state *st,
+			  const struct meter_reading *now)
 {
 	if (st->fresh) {
 		st->fresh = false;
 		return;
 	}
+
 	switch (st->phase) {
 	case ADAPTIVE_TRY:
-		adaptive_in_try(st);
+		adaptive_in_try(st, now);
 		break;
 	case ADAPTIVE_HOLD:
-		adaptive_in_hold(st);
+		adaptive_in_hold(st, now);
 		break;
 	case ADAPTIVE_CHECK:
-		adaptive_in_check(st);
+		adaptive_in_check(st, now);
 		break;
 	default:
-		adaptive_in_off(st);
+		adaptive_in_off(st, now);
 	}
 }
 
-/* State that no decision leaves behind: start anew. */
-static bool adaptive_broken(const struct adaptive_state *st)
+static void adaptive_learn(struct adaptive_state *st,
+			   const struct vcoal_sample *s)
 {
-	return st->phase > ADAPTIVE_CHECK || st->level > ADAPTIVE_LEVELS ||
-	       st->fails > ADAPTIVE_BACKOFFS ||
-	       st->credit > ADAPTIVE_CREDIT || st->credit < 0 ||
-	       st->reason >= VCOAL_REASON_COUNT;
+	struct meter_reading now;
+
+	meter_read(&now, s);
+	st->crowded = s->ring_size && s->ring_peak > s->ring_size / 2;
+	st->busy = s->cpu_busy > ADAPTIVE_BUSY;
+	st->wait_ns -= min(st->wait_ns, s->window_ns);
+	adaptive_step(st, &now);
+}
+
+/* Whatever the state says: a shift must be one, a reason must have a word. */
+static void adaptive_sanitise(struct adaptive_state *st)
+{
+	st->level = min_t(u8, st->level, ADAPTIVE_LEVELS);
+	st->reason = min_t(u8, st->reason, VCOAL_REASON_COUNT - 1);
+}
+
+/* The VM's budget: hold at least this long, as far as the class allows. */
+static u32 adaptive_floor_ns(const struct vcoal_limits *limits)
+{
+	if (!limits->irq_rate_max)
+		return 0;
+
+	return min((u32)NSEC_PER_SEC / limits->irq_rate_max, limits->max_ns);
 }
 
 static struct vcoal_decision adaptive_answer(const struct adaptive_state *st,
 					     const struct vcoal_limits *limits)
 {
 	bool holds = st->phase == ADAPTIVE_TRY || st->phase == ADAPTIVE_HOLD;
-	u32 floor_ns = limits->irq_rate_max ?
-		       (u32)NSEC_PER_SEC / limits->irq_rate_max : 0;
-	struct vcoal_decision decision = {
-		.params.hold_ns = holds ? limits->max_ns >> st->level : 0,
+	u32 hold_ns = holds ? limits->max_ns >> st->level : 0;
+	u32 floor_ns = adaptive_floor_ns(limits);
+
+	if (hold_ns < floor_ns)
+		return (struct vcoal_decision) {
+			.params.hold_ns = floor_ns,
+			.reason = VCOAL_REASON_BUDGET,
+		};
+
+	return (struct vcoal_decision) {
+		.params.hold_ns = hold_ns,
 		.reason = limits->max_ns ? st->reason : VCOAL_REASON_BOUND,
 	};
-
-	floor_ns = min(floor_ns, limits->max_ns);
-	if (decision.params.hold_ns < floor_ns) {
-		decision.params.hold_ns = floor_ns;
-		decision.reason = VCOAL_REASON_BUDGET;
-	}
-
-	return decision;
 }
 
 static struct vcoal_decision adaptive_decide(void *state,
@@ -374,12 +323,11 @@ static struct vcoal_decision adaptive_decide(void *state,
 {
 	struct adaptive_state *st = state;
 
-	if (st->max_ns != limits->max_ns || adaptive_broken(st)) {
+	adaptive_sanitise(st);
+	if (st->max_ns != limits->max_ns)
 		*st = (struct adaptive_state) { .max_ns = limits->max_ns };
-	} else if (sample->window_ns && sample->frames) {
-		adaptive_measure(st, sample);
-		adaptive_step(st);
-	}
+	else if (sample->window_ns && sample->frames)
+		adaptive_learn(st, sample);
 
 	return adaptive_answer(st, limits);
 }

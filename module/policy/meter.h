@@ -20,19 +20,22 @@
 /* The overhead of a frame that is not held: nothing is dearer that pays. */
 #define METER_NOT_HELD	(METER_IRQ + METER_POLL)
 
-#define METER_RATE(frames, ms)	((frames) * 16U / (ms))
+/* Rates are counted in sixteenths of a frame per millisecond. */
+#define METER_RATE(frames)	((frames) * 16U)
 #define METER_RATE_MAX	1000000U
 #define METER_COST_MAX	10000U
 
 /**
  * struct meter_reading - one window
  * @window_ns: its length
+ * @bytes: its payload
  * @frames: its frames
  * @work: overhead of all of them: interrupts, timers, polls
- * @rate: METER_RATE() units: sixteenths of a frame per ms
+ * @rate: METER_RATE() a millisecond
  */
 struct meter_reading {
 	u64 window_ns;
+	u64 bytes;
 	u32 frames;
 	u32 work;
 	u32 rate;
@@ -47,6 +50,7 @@ struct meter_reading {
  * @windows: how many
  * @frames: frames in them
  * @steady: windows since the rate last jumped
+ * @mean: mean rate of these
  */
 struct meter {
 	u64 ns;
@@ -56,6 +60,21 @@ struct meter {
 	u32 windows;
 	u32 frames;
 	u32 steady;
+	u32 mean;
+};
+
+/**
+ * struct meter_result - what a meter said in the end
+ * @var: variance of @rate
+ * @rate: mean rate
+ * @cost: overhead of a frame
+ * @steady: windows without a jump of the rate
+ */
+struct meter_result {
+	u64 var;
+	u32 rate;
+	u32 cost;
+	u32 steady;
 };
 
 static inline void meter_read(struct meter_reading *r,
@@ -64,83 +83,29 @@ static inline void meter_read(struct meter_reading *r,
 	u32 empty = min(s->empty_holds, s->polls);
 
 	r->window_ns = s->window_ns;
+	r->bytes = s->bytes;
 	r->frames = s->frames;
 	r->work = s->irqs * METER_IRQ + s->holds * METER_TIMER +
 		  (s->polls - empty) * METER_POLL + empty * METER_EMPTY;
 	r->rate = min_t(u64, METER_RATE_MAX,
-			div64_u64((u64)s->frames * METER_RATE(NSEC_PER_MSEC, 1),
+			div64_u64((u64)s->frames * METER_RATE(NSEC_PER_MSEC),
 				  s->window_ns));
 }
 
-static inline void meter_reset(struct meter *m)
+/* All that a frame like these costs when it is not held. */
+static inline u32 meter_whole(const struct meter_reading *r)
 {
-	*m = (struct meter) {};
-}
+	u64 bytes = r->frames ? div_u64(r->bytes, r->frames) : 0;
 
-/* Overhead of a frame. */
-static inline u32 meter_cost(const struct meter *m)
-{
-	return m->frames ? min_t(u64, METER_COST_MAX,
-				 div_u64(m->work, m->frames)) : 0;
-}
-
-static inline u32 meter_rate(const struct meter *m)
-{
-	return m->steady ? min_t(u64, METER_RATE_MAX,
-				 div_u64(m->rate, m->steady)) : 0;
-}
-
-/* Variance of the mean rate, never taken for less than a sixteenth of Poisson's. */
-static inline u64 meter_var(const struct meter *m)
-{
-	u64 mean = meter_rate(m);
-	u64 sq;
-
-	if (m->steady < 2)
-		return 16 * mean + METER_RATE(16, 1);
-	sq = div_u64(m->rate_sq, m->steady);
-	sq -= min(sq, mean * mean);
-
-	return div_u64(max(sq, mean + METER_RATE(1, 1)), m->steady - 1);
-}
-
-/* Share of all cost that @on saves against @off, in 1/1024. */
-static inline u32 meter_saved(const struct meter *off, const struct meter *on,
-			      u32 base)
-{
-	u32 cost = meter_cost(off);
-
-	return (cost - min(cost, meter_cost(on))) * 1024 / (base + cost);
-}
-
-/* Does @on lose more than @share (1/1024) of the rate of @off? */
-static inline bool meter_loses(const struct meter *off, const struct meter *on,
-			       u32 share)
-{
-	u32 rate = meter_rate(off);
-
-	return (rate - min(rate, meter_rate(on))) * 1024ULL >
-	       (u64)rate * share;
-}
-
-/* Is the difference of the rates more than @sigmas_sq of chance? */
-static inline bool meter_differs(const struct meter *off,
-				 const struct meter *on, u32 sigmas_sq)
-{
-	u64 a = meter_rate(off);
-	u64 b = meter_rate(on);
-	u64 diff = max(a, b) - min(a, b);
-
-	return diff * diff > sigmas_sq * (meter_var(off) + meter_var(on));
+	return METER_FRAME + METER_NOT_HELD +
+	       min_t(u64, METER_COST_MAX, bytes / METER_BYTES);
 }
 
 /* A load that doubled or halved is another load. */
 static inline bool meter_jumps(const struct meter *m, u32 rate)
 {
-	u32 mean = meter_rate(m);
-
-	return m->steady && (rate > 2 * mean + METER_RATE(8, 1) ||
-			     2 * rate + METER_RATE(8, 1) < mean);
+	return m->steady && (rate > 2 * m->mean + METER_RATE(8) ||
+			     2 * rate + METER_RATE(8) < m->mean);
 }
 
 /* Old windows fade: between @keep and twice as many count. */
@@ -159,8 +124,7 @@ static inline void meter_fade(struct meter *m, u32 keep)
 	}
 }
 
-static inline void meter_add(struct meter *m, const struct meter_reading *r,
-			     u32 keep)
+static inline void meter_add(struct meter *m, const struct meter_reading *r)
 {
 	if (meter_jumps(m, r->rate)) {
 		m->steady = 0;
@@ -174,13 +138,37 @@ static inline void meter_add(struct meter *m, const struct meter_reading *r,
 	m->steady++;
 	m->rate += r->rate;
 	m->rate_sq += (u64)r->rate * r->rate;
-	meter_fade(m, keep);
+	m->mean = div_u64(m->rate, max(m->steady, 1U));
 }
 
 /* @length windows with @frames frames, or many windows with few. */
 static inline bool meter_full(const struct meter *m, u32 length, u32 frames)
 {
 	return m->windows >= (m->frames >= frames ? length : 8 * length);
+}
+
+/* Variance of the mean, never taken for less than a sixteenth of Poisson's. */
+static inline u64 meter_var(const struct meter *m)
+{
+	u64 mean = m->mean;
+	u64 sq;
+
+	if (m->steady < 2)
+		return 16 * mean + METER_RATE(16);
+	sq = div_u64(m->rate_sq, m->steady);
+	sq -= min(sq, mean * mean);
+
+	return div_u64(max(sq, mean + METER_RATE(1)), m->steady - 1);
+}
+
+static inline void meter_result(const struct meter *m,
+				struct meter_result *result)
+{
+	result->var = meter_var(m);
+	result->rate = m->mean;
+	result->cost = m->frames ? min_t(u64, METER_COST_MAX,
+					 div_u64(m->work, m->frames)) : 0;
+	result->steady = m->steady;
 }
 
 #endif /* _VCOAL_POLICY_METER_H */

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What `adaptive` keeps, and the numbers it goes by. Each was chosen in the
+ * simulator; policies.rst has what other values cost.
+ */
+#ifndef _VCOAL_POLICY_ADAPTIVE_H
+#define _VCOAL_POLICY_ADAPTIVE_H
+
+#include <vcoal/policy.h>
+#include "meter.h"
+
+#define ADAPTIVE_TRIAL		4U	/* windows of a first comparison */
+#define ADAPTIVE_TRIAL_MAX	16U	/* of the last one */
+#define ADAPTIVE_FRAMES		32U	/* frames that make a comparison */
+#define ADAPTIVE_STEADY		3U	/* windows without a jump of the rate */
+#define ADAPTIVE_SPACING	64U	/* a check takes 1/64 of the time */
+#define ADAPTIVE_DOUBT		4U	/* 1/4 of it while in doubt */
+#define ADAPTIVE_REST_MS	16384U	/* between checks of what passed all */
+#define ADAPTIVE_BACKOFF_MS	256U	/* then 2 s, then 16 s */
+#define ADAPTIVE_BACKOFFS	2U	/* times the backoff grows, by 8 */
+#define ADAPTIVE_SURGE		METER_RATE(12)	/* frames too many */
+#define ADAPTIVE_CREDIT		160	/* six windows that do not pay */
+#define ADAPTIVE_BREAK_EVEN	(s32)(METER_NOT_HELD - 6)	/* overhead */
+#define ADAPTIVE_CREDIT_STEP	40	/* most that one window moves it */
+#define ADAPTIVE_WORTH		3U	/* saving per loss of rate */
+#define ADAPTIVE_LOSS		20U	/* 1/1024: loss that nobody feels */
+#define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure */
+#define ADAPTIVE_BATCH		40U	/* frames a hold: more saves nothing */
+#define ADAPTIVE_HOLD_MIN_NS	12000U	/* a shorter hold is a timer wasted */
+#define ADAPTIVE_BUSY		768U	/* 1/1024 of the CPU */
+#define ADAPTIVE_LEVELS		10U	/* halvings of the class */
+
+enum adaptive_phase {
+	ADAPTIVE_OFF,		/* no hold */
+	ADAPTIVE_TRY,		/* does a hold pay? */
+	ADAPTIVE_HOLD,		/* it does */
+	ADAPTIVE_CHECK,		/* would the rate be higher without? */
+};
+
+enum adaptive_verdict {
+	ADAPTIVE_PAYS,		/* a hold saves more than it takes */
+	ADAPTIVE_SPARSE,	/* it saves nothing worth a delay */
+	ADAPTIVE_DOUBTFUL,	/* it saves, but the rate may be lower */
+	ADAPTIVE_CLOSED,	/* the rate is lower: a closed loop */
+};
+
+/**
+ * struct adaptive_state - private state
+ * @meter: windows of this phase
+ * @off: the last windows without a hold
+ * @on: the last windows with one
+ * @wait_ns: until the next try or check
+ * @max_ns: the latency class this state was learned for
+ * @ref: rate of the load that was judged, 0 while unknown
+ * @excess: how sure it is that the load rose
+ * @credit: how sure it is that holding pays
+ * @phase: enum adaptive_phase
+ * @reason: enum vcoal_reason
+ * @fails: tries in vain
+ * @length: windows of the next check
+ * @level: the hold is @max_ns >> @level
+ * @shut: least level that a closed loop bears
+ * @fresh: the next window belongs half to the phase before
+ * @busy: the CPU has little time left
+ * @crowded: more than half of the ring was full
+ */
+struct adaptive_state {
+	struct meter meter;
+	struct meter_result off;
+	struct meter_result on;
+	u64 wait_ns;
+	u32 max_ns;
+	u32 ref;
+	s32 excess;
+	s16 credit;
+	u8 phase;
+	u8 reason;
+	u8 fails;
+	u8 length;
+	u8 level;
+	u8 shut;
+	u8 fresh;
+	bool crowded;
+	bool busy;
+};
+
+#endif /* _VCOAL_POLICY_ADAPTIVE_H */
