@@ -95,10 +95,11 @@ struct vcoal_served {
 extern const struct vcoal_adapter vcoal_virtio_net;
 extern const struct vcoal_adapter vcoal_vhost_net;
 extern const struct vcoal_adapter vcoal_xen_netback;
+extern const struct vcoal_adapter vcoal_xen_netfront;
 
 /* Built where the kernel knows Xen at all. */
 #ifdef CONFIG_XEN
-#define VCOAL_XEN_ADAPTERS	&vcoal_xen_netback,
+#define VCOAL_XEN_ADAPTERS	&vcoal_xen_netback, &vcoal_xen_netfront,
 #else
 #define VCOAL_XEN_ADAPTERS
 #endif

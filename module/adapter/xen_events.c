@@ -12,10 +12,12 @@
  * Nothing of Xen is linked: vcoal must load where Xen does not exist.
  *
  * Interrupt numbers are reused, so a number means a line only until it is
- * unbound. A backend stops everything that may notify before it unbinds; what
- * is left is an event that we kept. So unbind calls gone() first, which gives
- * it up, takes the line out of the table, and only then the number is freed.
- * Nothing of ours refers to it any more when it comes back as another's.
+ * unbound. A driver stops everything that may notify before it unbinds; what is
+ * left is an event that we kept. So unbind takes the line out of the table and
+ * calls gone(), which gives it up, and only then the number is freed. Nothing
+ * of ours refers to it any more when it comes back as another's. A line that is
+ * added while it is being unbound is seen by one of the two: whoever adds it
+ * looks whether it is still bound, and unbind looks for it again.
  *
  * The table is read under RCU. A line is freed a grace period after xev_del().
  */
@@ -130,10 +132,8 @@ static void xev_lateeoi(unsigned int irq, unsigned int flags)
 	vcoal_func_leave(&xev_hooks[XEV_LATEEOI]);
 }
 
-static void xev_unbind(unsigned int irq, void *dev_id)
+static void xev_gone(unsigned int irq)
 {
-	void (*unbind)(unsigned int irq, void *dev_id) =
-		xev_hooks[XEV_UNBIND].theirs;
 	struct xev_line *line;
 
 	rcu_read_lock();
@@ -143,8 +143,16 @@ static void xev_unbind(unsigned int irq, void *dev_id)
 		line->ops->gone(line);
 	}
 	rcu_read_unlock();
+}
 
+static void xev_unbind(unsigned int irq, void *dev_id)
+{
+	void (*unbind)(unsigned int irq, void *dev_id) =
+		xev_hooks[XEV_UNBIND].theirs;
+
+	xev_gone(irq);
 	unbind(irq, dev_id);
+	xev_gone(irq);
 	vcoal_func_leave(&xev_hooks[XEV_UNBIND]);
 }
 

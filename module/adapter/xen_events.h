@@ -9,15 +9,15 @@ struct xev_line;
 
 /**
  * struct xev_ops - what the owner of a line decides
- * @notify: the backend is about to interrupt the guest; false keeps it from
+ * @notify: the driver is about to interrupt the other end; false keeps it from
  *	that (required)
- * @eoi: the backend is about to take events again; false keeps it from that
- *	(required)
- * @gone: the line is about to be unbound; what was kept must be given up now,
- *	and nothing may be sent when this returns (required; process context)
+ * @eoi: the driver had an event with work and takes events again; false keeps
+ *	it from that (required)
+ * @gone: the line is being unbound; what was kept must be given up now, and
+ *	nothing may be sent when this returns (required; process context)
  *
- * notify and eoi run in whatever context the backend is in, also with
- * interrupts off.
+ * notify and eoi run in whatever context the driver is in, also with interrupts
+ * off.
  */
 struct xev_ops {
 	bool (*notify)(struct xev_line *line);

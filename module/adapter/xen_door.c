@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Events that come from the other end of a Xen network device.
+ *
+ * An event channel is masked from its event until the driver says
+ * xen_irq_lateeoi(). The hold lies in between: the other end's first event
+ * meanwhile is kept by Xen, those after it are not even sent, and when the hold
+ * ends the event comes at once, or is free to come.
+ *
+ * An event must never find an empty ring: Xen takes that for an attack, and
+ * punishes the second in a row with a delay that grows to a second. It cannot
+ * be our doing: the driver asked for events when the ring was empty, and while
+ * the channel is masked nothing else makes it look at the ring. What remains
+ * is the driver's own race, work that arrives while it asks, whose event we
+ * bring later than it came. But a spurious event is not held on to: the next
+ * one comes on time, so no second in a row is ours.
+ *
+ * Who may run: the driver's eoi, in any context, one at a time for a channel;
+ * the hold's timer; gone() and detach. All take the lock, and whoever clears
+ * @shut under it tells Xen what it stood for, once; a hold that begins sets
+ * @shut under the same lock that starts the timer.
+ */
+#include "xen_door.h"
+
+#include <linux/ktime.h>
+#include <vcoal/adapter.h>
+
+/* Served this soon after a hold's end is what the hold released. */
+#define XEN_DOOR_PROMPT_NS	(50 * NSEC_PER_USEC)
+
+/**
+ * xen_door_init() - prepare
+ * @door: zeroed but for its line's number, if it has one
+ * @queue: whose hold it is
+ */
+void xen_door_init(struct xen_door *door, struct vcoal_queue *queue)
+{
+	spin_lock_init(&door->lock);
+	door->queue = queue;
+}
+
+/**
+ * xen_door_hang() - from now on it may be shut
+ * @door: a number is known
+ * @ops: of the line
+ */
+void xen_door_hang(struct xen_door *door, const struct xev_ops *ops)
+{
+	door->open = true;
+	xev_add(&door->line, ops, door->line.irq);
+}
+
+/**
+ * xen_door_remove() - shut it no more; one that is shut stays so for its hold
+ * @door: hung or not
+ */
+void xen_door_remove(struct xen_door *door)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&door->lock, flags);
+	door->open = false;
+	spin_unlock_irqrestore(&door->lock, flags);
+	xev_del(&door->line);
+}
+
+/**
+ * xen_door_eoi() - the driver wants events again; an owner's eoi()
+ * @line: of a door
+ *
+ * Return: false to keep it from that
+ */
+bool xen_door_eoi(struct xev_line *line)
+{
+	struct xen_door *door = xen_door_of(line);
+	unsigned long flags;
+	bool keep;
+
+	spin_lock_irqsave(&door->lock, flags);
+	keep = door->open && !door->shut &&
+	       vcoal_hold_wanted(&door->queue->hold);
+	if (keep) {
+		door->shut = true;
+		vcoal_hold_arm(&door->queue->hold,
+			       vcoal_queue_hold(door->queue));
+	}
+	spin_unlock_irqrestore(&door->lock, flags);
+
+	return !keep;
+}
+
+/**
+ * xen_door_gone() - the channel is over; an owner's gone()
+ * @line: of a door
+ */
+void xen_door_gone(struct xev_line *line)
+{
+	struct xen_door *door = xen_door_of(line);
+	unsigned long flags;
+
+	spin_lock_irqsave(&door->lock, flags);
+	door->open = false;
+	door->shut = false;
+	spin_unlock_irqrestore(&door->lock, flags);
+}
+
+/**
+ * xen_door_release() - the hold is over: let the event come
+ * @door: hung, or removed and not gone
+ *
+ * Return: true when it was this call that did so
+ */
+bool xen_door_release(struct xen_door *door)
+{
+	u64 now = ktime_get_ns();
+	unsigned long flags;
+	bool shut;
+
+	spin_lock_irqsave(&door->lock, flags);
+	shut = door->shut;
+	if (shut) {
+		door->shut = false;
+		door->opened = now;
+		door->kept = vcoal_hold_end(&door->queue->hold, now);
+		xev_reopen(door->line.irq);
+	}
+	spin_unlock_irqrestore(&door->lock, flags);
+
+	return shut;
+}
+
+/**
+ * xen_door_held() - an event came
+ * @door: hung
+ * @now: ktime ns
+ *
+ * Return: how long it was held, 0 if it was not
+ */
+u64 xen_door_held(struct xen_door *door, u64 now)
+{
+	unsigned long flags;
+	u64 held = 0;
+
+	spin_lock_irqsave(&door->lock, flags);
+	if (door->opened && now < door->opened + XEN_DOOR_PROMPT_NS) {
+		door->opened = 0;
+		held = door->kept;
+	}
+	spin_unlock_irqrestore(&door->lock, flags);
+
+	return held;
+}
+
+/**
+ * xen_door_enter() - the driver is about to serve the queue
+ * @door: hung or not
+ * @now: ktime ns
+ *
+ * Context: BH off.
+ *
+ * Return: how long what it finds was held, 0 if it was not
+ */
+u64 xen_door_enter(struct xen_door *door, u64 now)
+{
+	struct vcoal_served nothing = { .now = now };
+	unsigned long flags;
+	u64 opened, kept;
+
+	spin_lock_irqsave(&door->lock, flags);
+	opened = door->opened;
+	kept = door->kept;
+	door->opened = 0;
+	spin_unlock_irqrestore(&door->lock, flags);
+
+	if (!opened)
+		return 0;
+	if (now < opened + XEN_DOOR_PROMPT_NS)
+		return kept;
+
+	/* Nothing had come when the hold ended. */
+	nothing.held = kept;
+	vcoal_queue_served(door->queue, &nothing);
+
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VCOAL_XEN_DOOR_H
+#define _VCOAL_XEN_DOOR_H
+
+#include <linux/spinlock.h>
+#include <vcoal/vcoal.h>
+#include "xen_events.h"
+
+/**
+ * struct xen_door - an event channel that stays shut while a hold runs
+ * @line: the channel
+ * @queue: whose hold it is
+ * @lock: protects all below and the hold. Taken with interrupts off.
+ * @open: may be shut
+ * @shut: the driver wants events again, and waits for the hold's end
+ * @opened: when the last hold ended, ktime ns; 0 after xen_door_enter()
+ * @kept: how long it was
+ */
+struct xen_door {
+	struct xev_line line;
+	struct vcoal_queue *queue;
+	/* Protects all below and the hold. Taken with interrupts off. */
+	spinlock_t lock;
+	bool open;
+	bool shut;
+	u64 opened;
+	u64 kept;
+};
+
+static inline struct xen_door *xen_door_of(struct xev_line *line)
+{
+	return container_of(line, struct xen_door, line);
+}
+
+void xen_door_init(struct xen_door *door, struct vcoal_queue *queue);
+void xen_door_hang(struct xen_door *door, const struct xev_ops *ops);
+void xen_door_remove(struct xen_door *door);
+bool xen_door_eoi(struct xev_line *line);
+void xen_door_gone(struct xev_line *line);
+bool xen_door_release(struct xen_door *door);
+u64 xen_door_held(struct xen_door *door, u64 now);
+u64 xen_door_enter(struct xen_door *door, u64 now);
+
+#endif /* _VCOAL_XEN_DOOR_H */
