@@ -17,6 +17,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#define VT_FIRST_MS	30000
+
 /* What a datagram says, if it is long enough for all of it. */
 struct vt_mark {
 	unsigned long long seq;
@@ -99,11 +101,16 @@ static void vt_sink_take(struct vt_sink_state *state, const void *data)
 		state->highest = mark.seq + 1;
 }
 
-/* True when a datagram is there; false when nothing came for idle_ms. */
-static bool vt_sink_wait(int fd, int idle_ms)
+/*
+ * True when a datagram is there; false when nothing came for idle_ms. The
+ * first one may take longer: its sender has yet to be started.
+ */
+static bool vt_sink_wait(int fd, bool first, int idle_ms)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
+	if (first && idle_ms < VT_FIRST_MS)
+		idle_ms = VT_FIRST_MS;
 	return poll(&pfd, 1, idle_ms) > 0;
 }
 
@@ -134,13 +141,16 @@ int vt_sink(const struct vt_options *opt)
 	int idle_ms = opt->idle_ms ? opt->idle_ms : 2000;
 	int fd = vt_bound_socket(SOCK_DGRAM, opt->port);
 	struct vt_sink_state state = { .times = vt_times_new() };
+	bool first = true;
 
 	if (opt->busy_us)
 		vt_sink_busy(fd, opt->busy_us, idle_ms);
 	vt_background(opt->output);
 	while (!opt->count || state.received < (unsigned long long)opt->count) {
-		if (!opt->busy_us && !vt_sink_wait(fd, idle_ms))
+		if ((first || !opt->busy_us) &&
+		    !vt_sink_wait(fd, first, idle_ms))
 			break;
+		first = false;
 		if (vt_sink_receive(fd, &state, opt->busy_us) < 0)
 			break;
 	}
