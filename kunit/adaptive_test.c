@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The policy `adaptive`: what it makes of traffic.
+ */
+#include "traffic.h"
+
+#define BOUND_NS	64000U
+#define LONG_NS		1000000U
+#define SOON		5	/* windows: milliseconds */
+#define SETTLED		600
+#define REST		10000
+
+static const struct traffic dense[] = {
+	{ "gap 10 us", 10000 },
+	{ "gap 20 us", 20000 },
+	{ "gap 40 us", 40000 },
+};
+
+static const struct traffic sparse[] = {
+	{ "gap 80 us", 80000 },
+	{ "gap 200 us", 200000 },
+	{ "gap 1 ms", 1000000 },
+	{ "gap 5 ms", 5000000 },
+};
+
+static const struct traffic closed[] = {
+	{ "answer in 12 us", 12000, true },
+	{ "answer in 25 us", 25000, true },
+	{ "answer in 45 us", 45000, true },
+};
+
+static void traffic_desc(const struct traffic *load, char *desc)
+{
+	strscpy(desc, load->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(dense, dense, traffic_desc);
+KUNIT_ARRAY_PARAM(sparse, sparse, traffic_desc);
+KUNIT_ARRAY_PARAM(closed, closed, traffic_desc);
+
+static void holds_what_comes_densely(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, load, SOON);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	traffic_run(&asked, load, SETTLED);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+}
+
+static void does_not_hold_what_comes_rarely(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, load, SETTLED);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_SPARSE);
+	KUNIT_EXPECT_LT(test, traffic_run(&asked, load, REST), REST / 50);
+}
+
+static void lets_go_of_a_closed_loop(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	KUNIT_EXPECT_LT(test, traffic_run(&asked, load, SETTLED), SETTLED / 20);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+	KUNIT_EXPECT_LT(test, traffic_run(&asked, load, REST), REST / 50);
+}
+
+static void names_a_closed_loop(struct kunit *test)
+{
+	const struct traffic fast = { .gap_ns = 15000, .closed = true };
+	struct asked asked;
+
+	/* Too short a class to try less. */
+	traffic_start(test, &asked, "adaptive", 40000);
+	traffic_run(&asked, &fast, 50);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
+}
+
+static void is_quiet_at_rest(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
+	struct vcoal_sample sample;
+	struct asked asked;
+	u32 hold_ns;
+	u32 i;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, load, 6000);
+	hold_ns = asked.last.params.hold_ns;
+	for (i = 0; i < REST; i++) {
+		traffic_window(load, hold_ns, &sample);
+		traffic_ask(&asked, &sample);
+		KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, hold_ns);
+	}
+}
+
+static void follows_a_rising_load(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &sparse[2], SETTLED);
+	KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, 0);
+	traffic_run(&asked, load, SOON);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+}
+
+static void follows_a_falling_load(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	/* Into a hold that passed its first check, not into one. */
+	traffic_run(&asked, load, SETTLED);
+	KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	traffic_run(&asked, &sparse[2], SOON);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+}
+
+static void leaves_half_the_ring_free(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
+	struct vcoal_sample sample;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", LONG_NS);
+	traffic_run(&asked, load, SETTLED);
+	KUNIT_EXPECT_GT(test, asked.last.params.hold_ns, 0);
+	traffic_window(load, asked.last.params.hold_ns, &sample);
+	KUNIT_EXPECT_LE(test, sample.ring_peak, sample.ring_size / 2);
+}
+
+static void shortens_the_hold_of_a_crowded_ring(struct kunit *test)
+{
+	struct vcoal_sample sample;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &dense[0], SETTLED);
+	traffic_window(&dense[0], asked.last.params.hold_ns, &sample);
+	sample.ring_peak = sample.ring_size;
+	traffic_ask(&asked, &sample);
+	KUNIT_EXPECT_LT(test, asked.last.params.hold_ns, BOUND_NS);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_RING);
+}
+
+static void budget_is_a_floor(struct kunit *test)
+{
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", LONG_NS);
+	asked.limits.irq_rate_max = 4000;
+	traffic_run(&asked, &sparse[1], SETTLED);
+	KUNIT_EXPECT_GE(test, asked.last.params.hold_ns, NSEC_PER_SEC / 4000);
+	KUNIT_EXPECT_LE(test, asked.last.params.hold_ns, LONG_NS);
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	asked.limits.irq_rate_max = 4000;
+	traffic_run(&asked, &sparse[1], SETTLED);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_BUDGET);
+}
+
+static void obeys_new_limits_at_once(struct kunit *test)
+{
+	const struct vcoal_sample no_data = {};
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &dense[0], SETTLED);
+	KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	asked.limits.max_ns = BOUND_NS / 4;
+	traffic_ask(&asked, &no_data);
+	KUNIT_EXPECT_LE(test, asked.last.params.hold_ns, BOUND_NS / 4);
+	asked.limits.max_ns = 0;
+	traffic_run(&asked, &dense[0], SETTLED);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_BOUND);
+}
+
+static void no_data_changes_nothing(struct kunit *test)
+{
+	struct vcoal_sample silent = { .window_ns = NSEC_PER_MSEC };
+	const struct vcoal_sample no_data = {};
+	struct asked asked, before;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &dense[0], SETTLED);
+	before = asked;
+	traffic_ask(&asked, &no_data);
+	traffic_ask(&asked, &silent);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns,
+			before.last.params.hold_ns);
+	KUNIT_EXPECT_MEMEQ(test, asked.state, before.state,
+			   sizeof(asked.state));
+}
+
+static void survives_a_broken_state(struct kunit *test)
+{
+	struct asked asked;
+	u32 byte;
+
+	for (byte = 0; byte < 256; byte++) {
+		traffic_start(test, &asked, "adaptive", BOUND_NS);
+		memset(asked.state, byte, asked.policy->state_size);
+		traffic_run(&asked, &dense[0], SETTLED);
+		KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	}
+}
+
+static struct kunit_case adaptive_cases[] = {
+	KUNIT_CASE_PARAM(holds_what_comes_densely, dense_gen_params),
+	KUNIT_CASE_PARAM(does_not_hold_what_comes_rarely, sparse_gen_params),
+	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
+	KUNIT_CASE(names_a_closed_loop),
+	KUNIT_CASE_PARAM(is_quiet_at_rest, dense_gen_params),
+	KUNIT_CASE_PARAM(follows_a_rising_load, dense_gen_params),
+	KUNIT_CASE_PARAM(follows_a_falling_load, dense_gen_params),
+	KUNIT_CASE_PARAM(leaves_half_the_ring_free, dense_gen_params),
+	KUNIT_CASE(shortens_the_hold_of_a_crowded_ring),
+	KUNIT_CASE(budget_is_a_floor),
+	KUNIT_CASE(obeys_new_limits_at_once),
+	KUNIT_CASE(no_data_changes_nothing),
+	KUNIT_CASE(survives_a_broken_state),
+	{}
+};
+
+static struct kunit_suite adaptive_suite = {
+	.name		= "vcoal_policy_adaptive",
+	.test_cases	= adaptive_cases,
+};
+
+kunit_test_suite(adaptive_suite);

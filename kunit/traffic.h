@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Windows of idealised traffic: what a queue would see of it under a hold.
+ */
+#ifndef _VCOAL_KUNIT_TRAFFIC_H
+#define _VCOAL_KUNIT_TRAFFIC_H
+
+#include <kunit/test.h>
+#include <linux/math64.h>
+#include <linux/string.h>
+#include <linux/time64.h>
+#include "../module/registry.h"
+
+/**
+ * struct traffic - a load
+ * @name: of the test case
+ * @gap_ns: between frames
+ * @closed: the next frame comes @gap_ns after the last one was served
+ */
+struct traffic {
+	const char *name;
+	u32 gap_ns;
+	bool closed;
+};
+
+/**
+ * struct asked - a policy and all that it is asked with
+ * @policy: who decides
+ * @limits: within what
+ * @state: its private state
+ * @last: its last answer
+ */
+struct asked {
+	const struct vcoal_policy *policy;
+	struct vcoal_limits limits;
+	u64 state[VCOAL_POLICY_STATE / sizeof(u64)];
+	struct vcoal_decision last;
+};
+
+/* The load under this hold; paced, or one request after the other. */
+static inline void traffic_window(const struct traffic *load, u32 hold_ns,
+				  struct vcoal_sample *s)
+{
+	u32 window_ns = max_t(u32, NSEC_PER_MSEC, load->gap_ns);
+	u32 gap_ns = load->gap_ns;
+	bool gathers = hold_ns >= gap_ns;
+
+	if (load->closed)
+		gap_ns = max(gap_ns, hold_ns);
+
+	*s = (struct vcoal_sample) {
+		.window_ns = max(window_ns, hold_ns),
+		.frames = max(window_ns, hold_ns) / gap_ns,
+		.ring_size = 256,
+	};
+	s->bytes = 64 * s->frames;
+	if (!hold_ns) {
+		s->irqs = s->frames;
+	} else if (gathers) {
+		s->holds = (u32)s->window_ns / hold_ns;
+		s->held_frames = s->frames;
+	} else {
+		s->irqs = s->frames;
+		s->holds = s->frames;
+		s->empty_holds = s->frames;
+	}
+	s->polls = s->irqs + s->holds;
+	s->ring_peak = max(hold_ns / gap_ns, 1U);
+}
+
+static inline void traffic_ask(struct asked *asked,
+			       const struct vcoal_sample *sample)
+{
+	asked->last = asked->policy->decide(asked->state, sample,
+					    &asked->limits);
+}
+
+/* So many windows of this load; returns how many of them were held. */
+static inline u32 traffic_run(struct asked *asked, const struct traffic *load,
+			      u32 windows)
+{
+	struct vcoal_sample sample;
+	u32 held = 0;
+
+	while (windows--) {
+		held += asked->last.params.hold_ns > 0;
+		traffic_window(load, asked->last.params.hold_ns, &sample);
+		traffic_ask(asked, &sample);
+	}
+
+	return held;
+}
+
+/* A fresh policy under this bound; the case is skipped where it is not built in. */
+static inline void traffic_start(struct kunit *test, struct asked *asked,
+				 const char *policy, u32 max_ns)
+{
+	const struct vcoal_sample no_data = {};
+
+	memset(asked, 0, sizeof(*asked));
+	asked->policy = vcoal_policy_find(policy);
+	if (!asked->policy)
+		kunit_skip(test, "not built in");
+	asked->limits.max_ns = max_ns;
+	if (asked->policy->init)
+		asked->policy->init(asked->state, &asked->limits);
+	traffic_ask(asked, &no_data);
+}
+
+#endif /* _VCOAL_KUNIT_TRAFFIC_H */
