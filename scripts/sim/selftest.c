@@ -30,7 +30,7 @@ static struct sim_result res;
 static bool failed;
 
 /* Say what is wrong, and remember it. */
-static __printf(2, 3) void expect(bool good, const char *format, ...)
+static void expect(bool good, const char *format, ...)
 {
 	va_list args;
 

@@ -7,6 +7,5 @@
 #include <linux/types.h>
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define __printf(a, b)	__attribute__((__format__(printf, a, b)))
 
 #endif /* _SHIM_LINUX_KERNEL_H */
