@@ -23,7 +23,7 @@ BESIDE := $(patsubst scripts/%/Makefile,%,$(wildcard scripts/sim/Makefile \
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall clean help python check check-fast \
-	static kunit build-matrix lab-virtio lab-xen lab-debug demo bench \
+	static kunit build-matrix lab-virtio lab-xen lab-vhost lab-debug demo bench \
 	bench-quick $(BESIDE)
 
 ifneq ($(filter $(SERIES),$(KVER)),)
@@ -73,6 +73,9 @@ lab-virtio: python
 lab-xen: python
 	@$(VLAB) xen $(filter $(SERIES),$(KVER))
 
+lab-vhost: python
+	@$(VLAB) vhost $(filter $(SERIES),$(KVER))
+
 lab-debug: python
 	@$(VLAB) debug
 
@@ -97,6 +100,7 @@ help:
 	@echo "  make sim | fuzz         policies in simulated time, with any input"
 	@echo "  make lab-virtio         guests under QEMU (KVER=6.1|6.12|7.2|all)"
 	@echo "  make lab-xen            a Xen host with domains (KVER=6.1|6.12)"
+	@echo "  make lab-vhost          a KVM host with guests (KVER=6.1|6.12|7.2)"
 	@echo "  make lab-debug          under KASAN, lockdep and other checkers"
 	@echo "  make bench-quick        cost and delay against their targets"
 	@echo "  make bench              everybody under every load (an hour)"

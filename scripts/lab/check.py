@@ -16,10 +16,14 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 VLAB = SCRIPTS / "vlab"
+QUIET_S = 60
+END_S = 30
+RESULT = re.compile(r"^( *)(not ok|ok) \d+")
+# those that are there
 BESIDE = tuple(name for name in ("sim", "fuzz")
                if (SCRIPTS / name / "Makefile").exists())
-QUIET_S = 60
-RESULT = re.compile(r"^( *)(not ok|ok) \d+")
+LABS = tuple(name for name in ("virtio", "xen", "vhost")
+             if (SCRIPTS / "lab" / f"{name}.py").exists())
 
 # name of the part, its command line, and how long it may take in seconds
 FAST = (("static", ["static"], 600),
@@ -27,10 +31,7 @@ FAST = (("static", ["static"], 600),
         *((name, [name], 900) for name in BESIDE),
         ("kunit", ["kunit"], 1800))
 ALL = (*FAST,
-       ("virtio 6.1", ["virtio", "6.1"], 1200),
-       ("virtio 6.12", ["virtio", "6.12"], 1200),
-       ("virtio 7.2", ["virtio", "7.2"], 1200),
-       ("xen", ["xen"], 2400),
+       *((name, [name], 3600) for name in LABS),
        ("debug", ["debug"], 3600))
 
 
@@ -81,7 +82,9 @@ class Part:
         while not over.wait(5):
             if self._seconds() > self._limit:
                 self._late = True
-                os.killpg(self._process.pid, signal.SIGKILL)
+                os.killpg(self._process.pid, signal.SIGTERM)
+                if not over.wait(END_S):
+                    os.killpg(self._process.pid, signal.SIGKILL)
                 return
             if time.monotonic() - self._last > QUIET_S:
                 self._last = time.monotonic()

@@ -2,6 +2,8 @@
 """The verbs of vlab."""
 
 import argparse
+import importlib
+import signal
 import subprocess
 import sys
 
@@ -64,22 +66,10 @@ def kunit(_):
     return suites.run()
 
 
-def virtio(args):
-    """the module in guests with virtio NICs, one kernel after the other"""
-    from . import virtio as lab
-    return lab.run(args.kernels or list(kernel.SERIES))
-
-
 def debug(_):
     """failing allocations, and the virtio lab, under every checker"""
     from . import debug as checkers, virtio as lab
     return all([checkers.run(), lab.run_debug()])
-
-
-def xen(args):
-    """the module on a Xen host with domains, one kernel after the other"""
-    from . import xen as lab
-    return lab.run(args.kernels or list(lab.SERIES))
 
 
 def demo(args):
@@ -111,10 +101,20 @@ def bench_quick(_):
 
 
 VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
-         "kunit": kunit, "virtio": virtio, "debug": debug, "xen": xen,
-         "demo": demo, "bench": bench, "bench-quick": bench_quick,
+         "kunit": kunit, "debug": debug, "demo": demo,
+         "bench": bench, "bench-quick": bench_quick,
          "check": everything, "check-fast": fast}
-WITH_KERNELS = ("build", "virtio", "xen", "demo")
+WITH_KERNELS = ("build", "demo", *check.LABS)
+
+
+def _lab(name):
+    """A verb for a lab: its cases on one kernel after the other."""
+    def run(args):
+        lab = importlib.import_module(f"lab.{name}")
+        series = getattr(lab, "SERIES", kernel.SERIES)
+        return lab.run(args.kernels or list(series))
+    run.__doc__ = f"the {name} lab, one kernel after the other"
+    return run
 
 
 def _beside(name):
@@ -127,6 +127,7 @@ def _beside(name):
     return run
 
 
+VERBS.update({name: _lab(name) for name in check.LABS})
 VERBS.update({name: _beside(name) for name in check.BESIDE})
 
 
@@ -144,6 +145,8 @@ def _parser():
 def main(argv):
     """Run one verb; the exit status says whether all was well."""
     args = _parser().parse_args(argv)
+    # what is open must be closed, by whatever end we come to
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return 0 if VERBS[args.verb](args) else 1
     except (apt.AptError, kernel.KernelError) as error:

@@ -32,6 +32,9 @@ PRELUDE = "alias ip=/bin/ip\n"
 # no thread of the emulator takes part in moving packets, only guest time
 EXACT_NIC = "ioeventfd=off,tx=timer,x-txtimer=5000"
 
+# a guest must not outlive the lab, however that ends
+DIE_WITH_US = ("setpriv", "--pdeathsig", "TERM")
+
 FAULT = re.compile(r"BUG:|WARNING:|Oops|Call Trace|KASAN|UBSAN|ODEBUG|"
                    r"possible recursive|possible circular|suspicious RCU|"
                    r"inconsistent lock|unable to handle|soft lockup|"
@@ -105,7 +108,8 @@ class Guest:
                   "rcupdate.rcu_expedited=1")
         if self._exact:
             append += " nokaslr norandmaps"
-        return [*self._prefix, "timeout", "--kill-after=5", str(LIFE_S),
+        return [*DIE_WITH_US, *self._prefix,
+                "timeout", "--kill-after=5", str(LIFE_S),
                 "qemu-system-x86_64", *self._time_arguments(),
                 "-M", "q35", "-smp", str(self._cpus),
                 "-m", str(self._memory), "-nodefaults", "-no-user-config",

@@ -85,17 +85,17 @@ class Lab:
     def channels(self):
         """Two queues; hubs have one, so this takes tap devices."""
         try:
-            with tap.Bridge(queues=2) as bridge, \
-                    self._guest("channels", bridge.nics(), cpus=2,
-                                prefix=bridge.prefix) as guest:
-                wire = Wire(guest)
-                wire.connect()
-                stress = Stress(wire, self._rounds)
-                stress.begin()
-                channels = Channels(stress)
-                self._stress_cases("channels", stress, channels.cases())
+            tap.require()
         except ktap.Skip as why:
             self._report.skip(f"{self._boot.name}: channels", why)
+            return
+        with self._guest("channels", tap.nics(queues=2), cpus=2,
+                         prefix=tap.PREFIX) as guest:
+            wire = Wire(guest)
+            wire.connect()
+            stress = Stress(wire, self._rounds)
+            stress.begin()
+            self._stress_cases("channels", stress, Channels(stress).cases())
 
     def _run(self, part):
         """Run a part; a guest that does not come up is a failure."""
