@@ -23,8 +23,8 @@ BESIDE := $(patsubst scripts/%/Makefile,%,$(wildcard scripts/sim/Makefile \
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall clean help python check check-fast \
-	static kunit build-matrix lab-virtio lab-xen lab-vhost lab-debug demo bench \
-	bench-quick $(BESIDE)
+	static kunit build-matrix lab-virtio lab-xen lab-vhost lab-debug \
+	demo bench bench-quick $(BESIDE)
 
 ifneq ($(filter $(SERIES),$(KVER)),)
 modules: python

@@ -35,9 +35,9 @@ def build(args):
     return True
 
 
-def matrix(_):
+def matrix(args):
     """build for every kernel and flavour; warnings are errors"""
-    names = [(name, flavour) for name in kernel.SERIES
+    names = [(name, flavour) for name in args.kernels or kernel.SERIES
              for flavour in kernel.FLAVOURS]
     report = ktap.Report(len(names))
     for name, flavour in names:
@@ -104,7 +104,7 @@ VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "kunit": kunit, "debug": debug, "demo": demo,
          "bench": bench, "bench-quick": bench_quick,
          "check": everything, "check-fast": fast}
-WITH_KERNELS = ("build", "demo", *check.LABS)
+WITH_KERNELS = ("build", "matrix", "demo", *check.LABS)
 
 
 def _lab(name):

@@ -23,7 +23,7 @@ from . import apt
 PACKAGES = ["qemu-system-x86"]
 BOOT_S = 180
 BOOTS = 3
-LIFE_S = 1200
+LIFE_S = 3600
 REQUEST_S = 120
 
 # busybox prefers what it has built in, even to what is in the path
