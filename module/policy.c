@@ -20,6 +20,7 @@ static const struct vcoal_policy *const vcoal_policies_builtin[] = {
 	&vcoal_policy_rate,
 	&vcoal_policy_dim,
 	&vcoal_policy_aic,
+	&vcoal_policy_adaptive,
 };
 
 /**
