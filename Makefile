@@ -24,7 +24,7 @@ BESIDE := $(patsubst scripts/%/Makefile,%,$(wildcard scripts/sim/Makefile \
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall clean help python check check-fast \
 	static kunit build-matrix lab-virtio lab-xen lab-vhost lab-debug \
-	demo bench bench-quick $(BESIDE)
+	demo bench bench-quick bench-foundation $(BESIDE)
 
 ifneq ($(filter $(SERIES),$(KVER)),)
 modules: python
@@ -61,7 +61,10 @@ python:
 		echo "# apt: install python3"; \
 		apt-get update -q && apt-get install -y -q python3; } >&2
 
-check check-fast static kunit demo bench bench-quick $(BESIDE): python
+check check-fast static kunit demo bench bench-quick bench-foundation: python
+	@$(VLAB) $@
+
+$(BESIDE): python
 	@$(VLAB) $@
 
 build-matrix: python
@@ -104,3 +107,4 @@ help:
 	@echo "  make lab-debug          under KASAN, lockdep and other checkers"
 	@echo "  make bench-quick        cost and delay against their targets"
 	@echo "  make bench              everybody under every load (an hour)"
+	@echo "  make bench-foundation   what the module itself costs"

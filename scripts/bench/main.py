@@ -29,14 +29,20 @@ def run():
 
 def save(document, loads):
     """JSON, Markdown and drawings."""
+    write_json("bench.json", document)
+    write("bench.md", markdown(document, loads))
+    write("frontier.svg", plot.page(_frontiers(document)))
+    write("onoff.svg", plot.page(_series(document)))
+
+
+def write_json(name, document):
+    """Figures for who wants to calculate with them."""
+    write(name, json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+
+def write(name, text):
+    """A file among the results."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    _write("bench.json", json.dumps(document, indent=1, sort_keys=True) + "\n")
-    _write("bench.md", markdown(document, loads))
-    _write("frontier.svg", plot.page(_frontiers(document)))
-    _write("onoff.svg", plot.page(_series(document)))
-
-
-def _write(name, text):
     (RESULTS / name).write_text(text)
     print(f"{RESULTS.relative_to(kernel.REPO) / name}")
 
@@ -54,11 +60,13 @@ def _series(document):
             for who in POLICIES if who.name in row]
 
 
-def _head(inputs):
-    return (f"Made by `{COMMAND}` with Debian {inputs['kernel']} in QEMU "
+def head(inputs, command):
+    """Where results come from."""
+    return (f"Made by `{command}` with Debian {inputs['kernel']} in QEMU "
             f"{inputs['emulator']}, module sources {inputs['module']}, "
-            f"{inputs['phases']} phases.  See scripts/bench/record.py for the "
-            "formula and bench.json for all figures.\n")
+            f"{inputs['phases']} phases.  The formula is in "
+            "scripts/bench/record.py, all figures are in the JSON beside this "
+            "file.\n")
 
 
 def markdown(document, loads):
@@ -66,7 +74,7 @@ def markdown(document, loads):
     results, units = document["results"], document["units"]
     bounds = sorted(peer.CLASSES.values())
     parts = [
-        "# Benchmark\n", _head(document["inputs"]),
+        "# Benchmark\n", head(document["inputs"], COMMAND),
         "## Regret: instructions beyond the oracle's\n",
         "The oracle is the best fixed hold within the class bound, known "
         "only afterwards.\n",

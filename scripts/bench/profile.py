@@ -16,6 +16,8 @@ from lab import apt
 from . import job, machine
 
 PLUGIN = Path(__file__).parent / "plugin"
+POLL, INTERRUPT, SEND = "vcoal_napi_poll", "vnet_callback", "vnet_start_xmit"
+HOT = (POLL, INTERRUPT, SEND)
 OURS, DRIVER = "vcoal", "virtio_net"
 SYMBOLS = (f"grep -E '\\[({OURS}|{DRIVER})\\]' /proc/kallsyms")
 PAGE = 4096

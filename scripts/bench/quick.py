@@ -12,8 +12,6 @@ from lab.ktap import expect
 from . import oracle, peer, profile, workload
 from .study import GUESTS, Study
 
-POLL, INTERRUPT, SEND = "vcoal_napi_poll", "vnet_callback", "vnet_start_xmit"
-HOT = (POLL, INTERRUPT, SEND)
 POLL_MAX = 150
 SAVING = 0.20
 REGRET = 0.05
@@ -50,7 +48,7 @@ class Quick:
 
     def observing_is_cheap(self):
         """Few instructions for each poll that is only counted."""
-        cost = self.profiles[peer.OBSERVE.name][POLL].instructions
+        cost = self.profiles[peer.OBSERVE.name][profile.POLL].instructions
         print(f"# {cost:.1f} instructions per poll")
         expect(cost <= POLL_MAX, f"{cost:.1f} instructions per poll, "
                f"at most {POLL_MAX}")
@@ -58,7 +56,7 @@ class Quick:
     def off_is_off(self):
         """No instruction of ours where a NIC is let go of."""
         ran = {name: entry.count for name, entry
-               in self.profiles[peer.OFF.name].items() if name in HOT}
+               in self.profiles[peer.OFF.name].items() if name in profile.HOT}
         expect(not ran, f"functions of ours ran: {ran}")
 
     def holding_pays(self):

@@ -8,13 +8,15 @@ def _row(cells):
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
-def _table(head, rows):
+def table(head, rows):
+    """A Markdown table."""
     align = ["---", *["--:"] * (len(head) - 1)]
     return "\n".join([_row(head), "|" + "|".join(align) + "|",
                       *map(_row, rows), ""])
 
 
-def _percent(value):
+def percent(value):
+    """A share, with its sign."""
     return f"{100 * value:+.1f} %"
 
 
@@ -30,9 +32,9 @@ def costs(results, peers, units):
     for name, row in results.items():
         stock = row[peer.STOCK.name]["instructions"]
         rows.append([name, units[name], stock,
-                     *(_percent(row[who.name]["instructions"] / stock - 1)
+                     *(percent(row[who.name]["instructions"] / stock - 1)
                        for who in there)])
-    return _table(["workload", "per", "stock", *(w.name for w in there)], rows)
+    return table(["workload", "per", "stock", *(w.name for w in there)], rows)
 
 
 def figures(results, peers, name):
@@ -47,7 +49,7 @@ def figures(results, peers, name):
     head = ["peer", "instructions", "irq/1000", "frames/poll", "per s",
             "p50 us", "p99 us", "max us", "lost", "added p50", "p99", "p99.9",
             "max"]
-    return _table(head, [["" if cell is None else cell for cell in row]
+    return table(head, [["" if cell is None else cell for cell in row]
                          for row in rows])
 
 
@@ -60,11 +62,11 @@ def regrets(results, policies):
         for who in there:
             value = oracle.regret(row, who)
             sums[who.name].append(value)
-            cells.append(_percent(value))
+            cells.append(percent(value))
         rows.append([name, *cells])
-    rows.append(["**mean**", *(f"**{_percent(oracle.mean(sums[who.name]))}**"
+    rows.append(["**mean**", *(f"**{percent(oracle.mean(sums[who.name]))}**"
                                for who in there)])
-    return _table(["workload", *(who.name for who in there)], rows)
+    return table(["workload", *(who.name for who in there)], rows)
 
 
 def picks(results, bounds):
@@ -72,7 +74,7 @@ def picks(results, bounds):
     rows = []
     for name, row in results.items():
         rows.append([name, *(oracle.best(row, bound)[0] for bound in bounds)])
-    return _table(["workload", *(f"{bound} us" for bound in bounds)], rows)
+    return table(["workload", *(f"{bound} us" for bound in bounds)], rows)
 
 
 def trips(results, peers, loads):
@@ -84,9 +86,9 @@ def trips(results, peers, loads):
         if row and load.closed:
             off = row[peer.OFF.name]["p50_us"]
             rows.append([load.name, off,
-                         *(_percent(row[who.name]["p50_us"] / off - 1)
+                         *(percent(row[who.name]["p50_us"] / off - 1)
                            for who in there)])
-    return _table(["workload", "off, us", *(who.name for who in there)], rows)
+    return table(["workload", "off, us", *(who.name for who in there)], rows)
 
 
 def delays(results, policies):
@@ -98,4 +100,4 @@ def delays(results, policies):
         rows.append([who.name, who.bound_us,
                      max((delay["p999"] for delay in seen), default=0),
                      max((delay["max"] for delay in seen), default=0)])
-    return _table(["policy", "bound us", "p99.9 us", "max us"], rows)
+    return table(["policy", "bound us", "p99.9 us", "max us"], rows)

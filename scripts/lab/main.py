@@ -94,6 +94,12 @@ def bench(_):
     return comparison.run()
 
 
+def bench_foundation(_):
+    """what the module itself costs, into Documentation/results"""
+    from bench import foundation
+    return foundation.run()
+
+
 def bench_quick(_):
     """a few minutes that say whether cost and delay are what they were"""
     from bench import quick
@@ -102,7 +108,8 @@ def bench_quick(_):
 
 VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "kunit": kunit, "debug": debug, "demo": demo,
-         "bench": bench, "bench-quick": bench_quick,
+         "bench": bench,
+         "bench-quick": bench_quick, "bench-foundation": bench_foundation,
          "check": everything, "check-fast": fast}
 WITH_KERNELS = ("build", "matrix", "demo", *check.LABS)
 
