@@ -22,8 +22,10 @@ RESULT = re.compile(r"^( *)(not ok|ok) \d+")
 # those that are there
 BESIDE = tuple(name for name in ("sim", "fuzz")
                if (SCRIPTS / name / "Makefile").exists())
-# xen and vhost have verbs of their own; they join when they have run often
-LABS = ("virtio",)
+LABS = tuple(name for name in ("virtio", "xen", "vhost")
+             if (SCRIPTS / "lab" / f"{name}.py").exists())
+# xen and vhost join when they have run often
+CHECKED_LABS = ("virtio",)
 
 # name of the part, its command line, and how long it may take in seconds
 FAST = (("static", ["static"], 600),
@@ -31,7 +33,7 @@ FAST = (("static", ["static"], 600),
         *((name, [name], 900) for name in BESIDE),
         ("kunit", ["kunit"], 1800))
 ALL = (*FAST,
-       *((name, [name], 3600) for name in LABS),
+       *((name, [name], 3600) for name in CHECKED_LABS),
        ("debug", ["debug"], 3600))
 
 
