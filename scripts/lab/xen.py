@@ -1,100 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 """The Xen lab: dom0 with the module, domains with stock frontends.
 
-boot       what the host itself can do, without the module
+counts     exact host: what the module does to interrupts
+front      exact host: the module inside the domain
+many       four domains at once
+stress     everything that may happen to a domain
+queues     the same with four queues, in short
 """
-
-import dataclasses
 
 from . import kernel, ktap, qemu, xenhost
 from .ktap import expect
-from .wire import difference, values
+from .xencounts import Counts
+from .xenfront import Front
+from .xenlink import Link
+from .xenstress import Many, Stress
 
-DOM0 = "10.79.0.1"
-PORT_SINK, PORT_ECHO = 7001, 7002
-IDLE_MS = 3000
-
-
-@dataclasses.dataclass(frozen=True)
-class Flow:
-    """Packets that were sent, and what both ends counted meanwhile."""
-    sent: int
-    received: int
-    reordered: int
-    host: dict
-    domain: dict
-
-    @property
-    def lost(self):
-        """Packets that never came."""
-        return self.sent - self.received
-
-
-class Link:
-    """What goes between dom0 and one of its domains."""
-
-    def __init__(self, domain):
-        self.domain = domain
-        self.host = domain.host
-
-    def during(self, script):
-        """Run a function; returns its result and what both ends counted."""
-        host, domain = self._host_counters(), self._domain_counters()
-        said = script()
-        return (said, difference(host, self._host_counters()),
-                difference(domain, self._domain_counters()))
-
-    def _domain_counters(self):
-        return values(self.domain.run("vtraffic counters"))
-
-    def _host_counters(self):
-        return values(self.host.run(f"""
-            vtraffic counters
-            cd /sys/class/net/{self.domain.vif}/vcoal/queues 2> /dev/null &&
-                grep . */* | sed 's/^/vcoal./; s/:/=/'
-            :"""))
-
-    def _flow(self, sender, receiver, address, options):
-        def send():
-            receiver.run(f"rm -f /run/sink\n"
-                         f"vtraffic sink {PORT_SINK} -n {options['-n']} "
-                         f"-i {IDLE_MS} -o /run/sink")
-            words = " ".join(f"{key} {value}"
-                             for key, value in options.items())
-            said = sender.run(f"vtraffic send {address} {PORT_SINK} {words}")
-            return said + " " + receiver.run(
-                "until [ -s /run/sink ]; do usleep 20000; done\n"
-                "cat /run/sink")
-
-        said, host, domain = self.during(send)
-        seen = values(said.replace(" ", "\n"))
-        return Flow(seen["sent"], seen["received"], seen["reordered"],
-                    host, domain)
-
-    def down(self, count, rate=0, size=64, burst=1):
-        """Packets from dom0 to the domain."""
-        return self._flow(self.host, self.domain, self.domain.address,
-                          {"-n": count, "-r": rate, "-s": size, "-b": burst})
-
-    def up(self, count, rate=0, size=64, burst=1):
-        """Packets from the domain to dom0."""
-        return self._flow(self.domain, self.host, DOM0,
-                          {"-n": count, "-r": rate, "-s": size, "-b": burst})
-
-    def ping(self, count, options=""):
-        """Round trips from dom0, where the domain echoes."""
-        said, host, domain = self.during(lambda: self.host.run(
-            f"vtraffic ping {self.domain.address} {PORT_ECHO} "
-            f"-n {count} {options}"))
-        return values(said.replace(" ", "\n")), host, domain
-
-
-def lossless(flow):
-    """The flow, of which every packet came once and in order."""
-    expect(flow.lost == 0 and flow.reordered == 0,
-           f"sent {flow.sent}, received {flow.received}, "
-           f"reordered {flow.reordered}")
-    return flow
+SERIES = ("6.1", "6.12")
 
 
 class Lab:
@@ -109,9 +30,9 @@ class Lab:
         self._report.case(f"{self._boot.name}: xen {part}: "
                           f"{function.__name__}", function, *args)
 
-    def _host(self, part, domains=1):
+    def _host(self, part, **options):
         return xenhost.Host(f"xen-{self._boot.name}-{part}", self._boot,
-                            self._initrd, domains=domains)
+                            self._initrd, **options)
 
     def _quiet(self, part, host, domains):
         """The last case of every host: nothing on any console."""
@@ -121,15 +42,54 @@ class Lab:
             expect(not faults, "\n".join(faults[:40]))
         self._case(part, clean_consoles)
 
-    def boot(self):
-        """One domain with one queue, without the module."""
-        with self._host("boot") as host:
+    def counts(self):
+        """Interrupts, exactly."""
+        with self._host("counts", exact=True) as host:
             domain = xenhost.Domain(host, 1)
-            link = Link(domain)
-            cases = Boot(link)
-            for case in cases.cases():
-                self._case("boot", case)
-            self._quiet("boot", host, [domain])
+            for case in Counts(Link(domain)).cases():
+                self._case("counts", case)
+            self._quiet("counts", host, [domain])
+
+    def front(self):
+        """The module inside the domain."""
+        with self._host("front", exact=True) as host:
+            domain = xenhost.Domain(host, 1)
+            for case in Front(Link(domain, inside=True)).cases():
+                self._case("front", case)
+            self._quiet("front", host, [domain])
+
+    def many(self):
+        """Four domains at once."""
+        with self._host("many", exact=True, domains=4) as host:
+            domains = [xenhost.Domain(host, number) for number in range(1, 5)]
+            many = Many([Link(domain) for domain in domains])
+            for case in many.cases():
+                self._case("many", case)
+            self._quiet("many", host, many.alive())
+
+    def _stress(self, part, queues, names=None):
+        with self._host(part, exact=True) as host:
+            domain = xenhost.Domain(host, 1, queues=queues)
+            stress = Stress(Link(domain))
+            for case in stress.cases():
+                if names and case.__name__ not in names:
+                    continue
+                def settled(case=case):
+                    case()
+                    stress.settle()
+                settled.__name__ = case.__name__
+                self._case(part, settled)
+            self._quiet(part, host, [domain])
+
+    def stress(self):
+        """Everything that may happen to a domain."""
+        self._stress("stress", 1)
+
+    def queues(self):
+        """The same with four queues, in short."""
+        self._stress("queues", 4, ("create", "insert_and_remove",
+                                   "frontend_rebind", "save_and_restore",
+                                   "destroy", "remove"))
 
     def run(self, parts):
         """Run parts; a host that does not come up is a failure."""
@@ -140,30 +100,7 @@ class Lab:
                 self._report.fail(f"{self._boot.name}: xen {part}", error)
 
 
-class Boot:
-    """What the lab itself must be able to do."""
-
-    def __init__(self, link):
-        self.link = link
-        self.domain = link.domain
-
-    def create(self):
-        """A domain comes up and answers on its console."""
-        self.domain.create()
-        expect("xen" in self.domain.run("cat /sys/hypervisor/type"), "no Xen")
-
-    def traffic(self):
-        """Packets arrive in both directions."""
-        lossless(self.link.down(200, 1000))
-        lossless(self.link.up(200, 1000))
-
-    def cases(self):
-        """In the order in which they must run."""
-        return (self.create, self.traffic)
-
-
-ALL = ("boot",)
-SERIES = ("6.1", "6.12")
+ALL = ("counts", "front", "many", "stress", "queues")
 
 
 def run(names, parts=ALL):

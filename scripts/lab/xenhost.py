@@ -41,7 +41,12 @@ DOMAIN_MB = 96
 XEN = ("console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning "
        "spec-ctrl=no xpti=no pv-l1tf=no")
 KERNEL = "panic=-1 net.ifnames=0 ipv6.disable=1 mitigations=off"
-CREATE_S = 120
+CREATE_S = 300
+# two kernels and a hypervisor take their time on a busy machine
+LIFE_S = 5400
+# as guest/xen-start sets them
+DOM0_ADDRESS, DOM0_MAC = "10.79.0.1", "00:16:3e:00:00:fe"
+VIFS = "script=xen-vif,bridge=xenbr0"
 
 # a NIC comes when both ends have agreed
 APPEAR = """
@@ -160,12 +165,14 @@ def build(boot, module):
 class Host(qemu.Guest):
     """dom0 of a machine that Xen runs."""
 
-    def __init__(self, name, boot, initrd, cpus=1, domains=1):
+    def __init__(self, name, boot, initrd, cpus=1, domains=1, exact=False):
         memory = DOM0_MB + 128 + (DOMAIN_MB + 32) * domains
-        super().__init__(name, boot, initrd, [], cpus=cpus, memory=memory)
+        super().__init__(name, boot, initrd, [], cpus=cpus, memory=memory,
+                         exact=exact)
 
     def _command(self):
         command = super()._command()
+        command[command.index(str(qemu.LIFE_S))] = str(LIFE_S)
         # multiboot: the hypervisor is the kernel, all else its modules
         for option, value in self._multiboot().items():
             command[command.index(option) + 1] = value
@@ -208,7 +215,7 @@ class Domain:
             ramdisk = "/domain/initrd"
             memory = {DOMAIN_MB}
             vcpus = 1
-            vif = [ "script=xen-vif,bridge=xenbr0,mac={self.mac}" ]
+            vif = [ "{VIFS},mac={self.mac}" ]
             extra = "console=hvc0 quiet loglevel=1 lab_port=hvc0 {KERNEL}"
             on_crash = "destroy"
             """)
@@ -222,14 +229,20 @@ class Domain:
             echo {shlex.quote(self._config())} > {file}
             xl create {file}
             """, CREATE_S)
-        self.run(f"insmod /lib/modules/xen-netfront.ko "
-                 f"max_queues={self.queues}\n{APPEAR}")
+        self.run("insmod /lib/modules/xen-netfront.ko "
+                 f"max_queues={self.queues}")
         self.configure()
 
     def configure(self):
-        """Address of its NIC, which is there but may be a new one."""
-        self.run(f"ip addr replace {self.address}/24 dev eth0\n"
-                 "ip link set eth0 up")
+        """Address of its NIC, which may be a new one; no need to ask for
+        neighbours."""
+        self.run(f"""{APPEAR}
+            ip addr replace {self.address}/24 dev eth0
+            ip link set eth0 up
+            ip neigh replace {DOM0_ADDRESS} lladdr {DOM0_MAC} dev eth0
+            """)
+        self.host.run(f"ip neigh replace {self.address} lladdr {self.mac} "
+                      "dev xenbr0")
 
     def destroy(self):
         """End it, whatever it does."""
@@ -259,6 +272,13 @@ class Domain:
             raise qemu.GuestError(f"{self.name}: exit {answer.status}: "
                                   f"{script}\n{answer.text}")
         return answer.text
+
+    def dying(self, script):
+        """Start a script that the domain does not survive."""
+        self._requests += 1
+        whole = shlex.quote(f"({script}) &")
+        self.host.run(f"printf %s {whole} | xen-dom {self.name} "
+                      f"{self._requests} {qemu.REQUEST_S}")
 
     def faults(self):
         """Everything that the domain's kernel complained about."""

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the module does to interrupts of Xen's guests, in an exact host.
+
+Time is counted in instructions there, hypervisor included, so these cases
+compare counts without regard to how busy this machine is.
+"""
+
+from .ktap import Skip, expect
+from .xenlink import lossless, total
+
+PACKETS = 500
+RATE = 2000
+HOLD_US = 4000
+ROOT = "/sys/kernel/vcoal"
+# nothing is exact while a kernel that has just booted is busy with itself
+SLACK = 0.04
+
+
+def close(one, other):
+    """Do two counts differ by next to nothing?"""
+    return abs(one - other) <= SLACK * max(one, other) + 2
+
+
+class Counts:
+    """The cases; they share one host, one domain, and its stock counts."""
+
+    def __init__(self, link):
+        self.link = link
+        self.host = link.host
+        self.domain = link.domain
+        self.stock = None
+
+    def _irqs(self, flow, direction):
+        """Interrupts that the guest counted."""
+        return total(flow.domain, "irq.vif0-q", f"-{direction}")
+
+    def _ours(self, flow, direction, name):
+        return total(flow.host, f"vcoal.{direction}-", f"/{name}")
+
+    def _flows(self):
+        """Packets each way: the guest's interrupts of receive, transmit."""
+        down = lossless(self.link.down(PACKETS, RATE))
+        up = lossless(self.link.up(PACKETS, RATE))
+        return self._irqs(down, "rx"), self._irqs(up, "tx")
+
+    def _hold(self, **settings):
+        plain = {"rx_usecs": 0, "rx_frames": 0, "tx_usecs": 0}
+        self.link.set(mode="fixed", **{**plain, **settings})
+
+    def create(self):
+        """A domain comes up."""
+        self.domain.create()
+        self.link.serve()
+        self.host.run("sleep 5")
+
+    def stock_driver(self):
+        """Without the module every packet costs the guest an interrupt."""
+        self._flows()
+        self.stock = self._flows()
+        expect(min(self.stock) > PACKETS * 0.9,
+               f"{PACKETS} packets each way, interrupts {self.stock}")
+
+    def insertion(self):
+        """The vif is managed, and belongs to its domain."""
+        self.host.run("insmod /vcoal.ko")
+        vm = f"{ROOT}/vms/dom{self.domain.domid}"
+        self.host.run(f"[ -d {vm}/nics/{self.domain.vif} ]")
+        words = set(self.link.get("capabilities").split())
+        expect({"count-rx", "count-tx", "rx-usecs", "rx-frames",
+                "tx-usecs"} <= words, f"capabilities: {words}")
+        expect(self.link.get("adapter") == "xen_netback", "adapter")
+
+    def counters_agree(self):
+        """Ours, the guest's /proc/interrupts and dom0's are the same."""
+        self.link.set(mode="observe")
+        down = lossless(self.link.down(PACKETS, RATE))
+        up = lossless(self.link.up(PACKETS, RATE))
+        for flow, direction in ((down, "rx"), (up, "tx")):
+            ours = self._ours(flow, direction, "irqs")
+            theirs = self._irqs(flow, direction)
+            expect(ours == theirs, f"{direction}: {ours} != {theirs}")
+            packets = self._ours(flow, direction, "packets")
+            expect(packets == PACKETS, f"{direction}: {packets} packets")
+        kicks = total(up.host, f"irq.{self.domain.vif}-q", "-tx")
+        polls = self._ours(up, "tx", "polls")
+        expect(close(kicks, polls), f"{kicks} events, {polls} polls")
+
+    def observing_changes_nothing(self):
+        """Interrupts in mode observe are those of the stock driver."""
+        now = self._flows()
+        expect(close(now[0], self.stock[0]) and close(now[1], self.stock[1]),
+               f"stock {self.stock}, observed {now}")
+
+    def holds(self):
+        """A hold takes interrupts away, as many as it lasts packets."""
+        self._hold(rx_usecs=HOLD_US, tx_usecs=HOLD_US)
+        ratio = HOLD_US * RATE / 1e6
+        for flow, direction in ((self.link.down(PACKETS, RATE), "rx"),
+                                (self.link.up(PACKETS, RATE), "tx")):
+            lossless(flow)
+            seen = self._irqs(flow, direction)
+            ours = self._ours(flow, direction, "irqs")
+            expect(seen == ours, f"{direction}: {seen} seen, {ours} counted")
+            expect(seen <= 1.2 * PACKETS / ratio,
+                   f"{direction}: {seen} interrupts for {PACKETS} packets")
+        kicks = total(flow.host, f"irq.{self.domain.vif}-q", "-tx")
+        expect(kicks <= 1.2 * PACKETS / ratio, f"{kicks} events of the guest")
+
+    def delay_is_bounded(self):
+        """On average no packet waited longer than the hold."""
+        self._hold(rx_usecs=HOLD_US, tx_usecs=HOLD_US)
+        for flow, direction in ((self.link.down(PACKETS, RATE), "rx"),
+                                (self.link.up(PACKETS, RATE), "tx")):
+            held = self._ours(flow, direction, "held_packets")
+            spent = self._ours(flow, direction, "added_delay_ns")
+            expect(held > PACKETS // 2, f"{direction}: {held} were held")
+            expect(spent <= 1.1 * HOLD_US * 1000 * held,
+                   f"{direction}: {spent} ns for {held} packets")
+
+    def rx_frames(self):
+        """A threshold ends holds before their time."""
+        self._hold(rx_usecs=10000)
+        long = self._irqs(lossless(self.link.down(PACKETS, RATE)), "rx")
+        self._hold(rx_usecs=10000, rx_frames=5)
+        early = self._irqs(lossless(self.link.down(PACKETS, RATE)), "rx")
+        expect(2 * long < early < PACKETS / 3,
+               f"{long} interrupts without, {early} with rx_frames=5")
+
+    def first_packet_is_not_held(self):
+        """Packets after idle pass at once, both ways."""
+        self._hold(rx_usecs=HOLD_US, tx_usecs=HOLD_US)
+        for flow, direction in ((self.link.down(30, 50), "rx"),
+                                (self.link.up(30, 50), "tx")):
+            held = self._ours(lossless(flow), direction, "held_packets")
+            irqs = self._irqs(flow, direction)
+            expect(held == 0 and irqs == 30,
+                   f"{direction}: 30 lone packets: {held} held, "
+                   f"{irqs} interrupts")
+
+    def idle_costs_nothing(self):
+        """No interrupt, poll, hold or timer while nothing is sent."""
+        def sleep():
+            return self.host.run("sleep 1\n"
+                                 "grep -c vcoal /proc/timer_list || :")
+
+        self._flows()
+        self.host.run("sleep 3")
+        timers, host, domain = self.link.during(sleep)
+        expect(timers == "0", f"{timers} timers of ours are active")
+        busy = {name: change for name, change in {**host, **domain}.items()
+                if change and ("vif" in name or "vcoal" in name)}
+        expect(not busy, str(busy))
+
+    def no_penalty(self):
+        """Xen took no event for spurious, at either end."""
+        flags = "/sys/bus/xen-backend/devices/vif-*/xenbus"
+        self._hold(rx_usecs=HOLD_US, tx_usecs=HOLD_US)
+        before = self.host.run(f"grep . {flags}/jiffies_eoi_delayed")
+        lossless(self.link.up(PACKETS, 0, burst=16))
+        lossless(self.link.down(PACKETS, 0, burst=16))
+        after = self.host.run(f"grep . {flags}/jiffies_eoi_delayed")
+        expect(before == after, f"{before} -> {after}")
+
+    def round_trips(self):
+        """Closed loops complete under holds in both directions."""
+        self._hold(rx_usecs=64, tx_usecs=64)
+        for options in ("", "-T", "-p 4", "-s 16384 -T"):
+            seen, *_ = self.link.ping(100, options)
+            expect(seen["lost"] == 0 and seen["trips"] == 100,
+                   f"{options}: {seen}")
+
+    def streams(self):
+        """TCP under holds, small and large messages."""
+        self._hold(rx_usecs=256, tx_usecs=256)
+        self.link.streams(100, 64)
+        self.link.streams(30, 65536)
+
+    def adaptive_does_not_delay(self):
+        """The default policy leaves a ping alone."""
+        vm = f"{ROOT}/vms/dom{self.domain.domid}"
+        if "adaptive" not in self.host.run(f"cat {ROOT}/policies").split():
+            raise Skip("no such policy")
+        trips = {}
+        for policy in ("observe", "adaptive"):
+            self.link.set(mode="auto")
+            self.host.run(f"echo {policy} > {vm}/policy")
+            self.link.ping(100)
+            trips[policy], *_ = self.link.ping(200)
+        observe, adaptive = (trips[name]["p50_us"]
+                             for name in ("observe", "adaptive"))
+        expect(adaptive <= 1.05 * observe, f"median {observe} us observed, "
+               f"{adaptive} us with adaptive")
+
+    def every_policy(self):
+        """Whatever decides, no packet is lost."""
+        vm = f"{ROOT}/vms/dom{self.domain.domid}"
+        self.link.set(mode="auto")
+        for policy in self.host.run(f"cat {ROOT}/policies").split():
+            self.host.run(f"echo {policy} > {vm}/policy")
+            self._flows()
+
+    def off_is_off(self):
+        """Mode off leaves the driver alone."""
+        self._hold(rx_usecs=HOLD_US, tx_usecs=HOLD_US)
+        self.link.set(mode="off")
+        now = self._flows()
+        expect(close(now[0], self.stock[0]) and close(now[1], self.stock[1]),
+               f"stock {self.stock}, off {now}")
+        self.link.set(mode="fixed")
+        now = self._flows()
+        expect(max(now) < min(self.stock) / 2, f"on again: {now}")
+
+    def removal_restores(self):
+        """Without the module everything is as before it."""
+        self.host.run("rmmod vcoal")
+        now = self._flows()
+        expect(close(now[0], self.stock[0]) and close(now[1], self.stock[1]),
+               f"stock {self.stock}, after rmmod {now}")
+
+    def cases(self):
+        """In the order in which they must run."""
+        return (self.create, self.stock_driver, self.insertion,
+                self.counters_agree, self.observing_changes_nothing,
+                self.holds, self.delay_is_bounded, self.rx_frames,
+                self.first_packet_is_not_held, self.idle_costs_nothing,
+                self.no_penalty, self.round_trips, self.streams,
+                self.adaptive_does_not_delay, self.every_policy,
+                self.off_is_off, self.removal_restores)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What goes between dom0 and one of its domains, counted at both ends."""
+
+import dataclasses
+
+from . import xenhost
+from .ktap import expect
+from .wire import difference, values
+
+PORT_SINK, PORT_ECHO, PORT_DRAIN = 7001, 7002, 7003
+IDLE_MS = 5000
+
+
+@dataclasses.dataclass(frozen=True)
+class Flow:
+    """Packets that were sent, and what both ends counted meanwhile."""
+    sent: int
+    received: int
+    reordered: int
+    host: dict
+    domain: dict
+
+    @property
+    def lost(self):
+        """Packets that never came."""
+        return self.sent - self.received
+
+
+def lossless(flow):
+    """The flow, of which every packet came once and in order."""
+    expect(flow.lost == 0 and flow.reordered == 0,
+           f"sent {flow.sent}, received {flow.received}, "
+           f"reordered {flow.reordered}")
+    return flow
+
+
+def total(counters, begin, end):
+    """Sum of the counters whose name begins and ends so."""
+    return sum(value for name, value in counters.items()
+               if name.startswith(begin) and name.endswith(end))
+
+
+class Link:
+    """dom0 and a domain; the module is in one of them."""
+
+    def __init__(self, domain, inside=False):
+        self.domain = domain
+        self.host = domain.host
+        self.keeper = domain if inside else domain.host
+
+    @property
+    def nic(self):
+        """The module's directory of the NIC."""
+        inside = self.keeper is self.domain
+        return f"/sys/class/net/{'eth0' if inside else self.domain.vif}/vcoal"
+
+    def set(self, **settings):
+        """Write files of the NIC: mode, rx_usecs and so on."""
+        self.keeper.run(f"set -e\ncd {self.nic}\n" + "\n".join(
+            f"echo {value} > {name}" for name, value in settings.items()))
+
+    def get(self, name):
+        """Read one file of the NIC."""
+        return self.keeper.run(f"cat {self.nic}/{name}")
+
+    def during(self, function):
+        """Call; returns its result, and the changes of all counters."""
+        host, domain = self._counters(self.host), self._counters(self.domain)
+        said = function()
+        return (said, difference(host, self._counters(self.host)),
+                difference(domain, self._counters(self.domain)))
+
+    def _counters(self, end):
+        ours = f"""
+            cd {self.nic}/queues 2> /dev/null &&
+                grep . */* | sed 's/^/vcoal./; s/:/=/'
+            :"""
+        return values(end.run("vtraffic counters\n" +
+                              (ours if end is self.keeper else "")))
+
+    def _flow(self, sender, receiver, address, count, options):
+        def send():
+            receiver.run(f"rm -f /run/sink\nvtraffic sink {PORT_SINK} "
+                         f"-n {count} -i {IDLE_MS} -o /run/sink")
+            said = sender.run(f"vtraffic send {address} {PORT_SINK} "
+                              f"-n {count} {options}")
+            return said + " " + receiver.run(
+                "until [ -s /run/sink ]; do usleep 20000; done\n"
+                "cat /run/sink")
+
+        said, host, domain = self.during(send)
+        seen = values(said.replace(" ", "\n"))
+        return Flow(seen["sent"], seen["received"], seen["reordered"],
+                    host, domain)
+
+    def down(self, count, rate=0, size=64, burst=1):
+        """Packets from dom0 to the domain."""
+        return self._flow(self.host, self.domain, self.domain.address, count,
+                          f"-r {rate} -s {size} -b {burst}")
+
+    def up(self, count, rate=0, size=64, burst=1):
+        """Packets from the domain to dom0."""
+        return self._flow(self.domain, self.host, xenhost.DOM0_ADDRESS, count,
+                          f"-r {rate} -s {size} -b {burst}")
+
+    def serve(self):
+        """Echoes and drains at both ends, until they end."""
+        for end in (self.host, self.domain):
+            end.run(f"vtraffic echo {PORT_ECHO}\nvtraffic drain {PORT_DRAIN}")
+
+    def ping(self, count, options=""):
+        """Round trips from dom0, where the domain echoes."""
+        said, host, domain = self.during(lambda: self.host.run(
+            f"vtraffic ping {self.domain.address} {PORT_ECHO} "
+            f"-n {count} {options}"))
+        return values(said.replace(" ", "\n")), host, domain
+
+    def streams(self, count, size):
+        """TCP one way, then the other."""
+        for sender, address in ((self.host, self.domain.address),
+                                (self.domain, xenhost.DOM0_ADDRESS)):
+            said = sender.run(f"vtraffic stream {address} {PORT_DRAIN} "
+                              f"-n {count} -s {size}")
+            expect(f"bytes={count * size}" in said, said)
