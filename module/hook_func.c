@@ -249,20 +249,43 @@ static long vcoal_func_inside(const struct vcoal_func_hook *hook)
 }
 
 /**
- * vcoal_func_unhook() - give the function back and wait for those inside ours
- * @hook: hooked, or not
+ * vcoal_func_unhook_all() - give functions back and wait for those inside ours
+ * @hooks: hooked, or not; the last goes first
+ * @n: how many
  *
- * Context: process; holds no lock that the replacement may take.
+ * Waiting is what takes the time: all of them share it.
+ *
+ * Context: process; holds no lock that a replacement may take.
+ */
+void vcoal_func_unhook_all(struct vcoal_func_hook *hooks, int n)
+{
+	bool any = false;
+	int i;
+
+	for (i = n - 1; i >= 0; i--) {
+		if (!hooks[i].theirs)
+			continue;
+		/* It fails only when ftrace has shut itself down for good. */
+		WARN_ON_ONCE(unregister_ftrace_function(&hooks[i].ops));
+		any = true;
+	}
+	if (!any)
+		return;
+
+	for (i = 0; i < n; i++)
+		while (hooks[i].theirs && vcoal_func_inside(&hooks[i]))
+			schedule_timeout_uninterruptible(1);
+	synchronize_rcu_tasks();
+	for (i = 0; i < n; i++)
+		if (hooks[i].theirs)
+			vcoal_func_forget(&hooks[i]);
+}
+
+/**
+ * vcoal_func_unhook() - give one function back
+ * @hook: see vcoal_func_unhook_all()
  */
 void vcoal_func_unhook(struct vcoal_func_hook *hook)
 {
-	if (!hook->theirs)
-		return;
-
-	/* It fails only when ftrace has shut itself down after a fault. */
-	WARN_ON_ONCE(unregister_ftrace_function(&hook->ops));
-	while (vcoal_func_inside(hook))
-		schedule_timeout_uninterruptible(1);
-	synchronize_rcu_tasks();
-	vcoal_func_forget(hook);
+	vcoal_func_unhook_all(hook, 1);
 }

@@ -49,6 +49,7 @@ struct vcoal_extent {
 bool vcoal_func_known(const char *name);
 int __must_check vcoal_func_hook(struct vcoal_func_hook *hook);
 void vcoal_func_unhook(struct vcoal_func_hook *hook);
+void vcoal_func_unhook_all(struct vcoal_func_hook *hooks, int n);
 struct vcoal_extent *vcoal_extent_begin(void *call);
 struct vcoal_extent *vcoal_extent_pause(void);
 void vcoal_extent_resume(struct vcoal_extent *extent);
@@ -65,6 +66,10 @@ static inline int vcoal_func_hook(struct vcoal_func_hook *hook)
 }
 
 static inline void vcoal_func_unhook(struct vcoal_func_hook *hook) { }
+
+static inline void vcoal_func_unhook_all(struct vcoal_func_hook *hooks, int n)
+{
+}
 
 static inline struct vcoal_extent *vcoal_extent_begin(void *call)
 {

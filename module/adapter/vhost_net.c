@@ -47,7 +47,7 @@
 #define VHN_RING_SIZE	256
 
 enum vhn_func {
-	VHN_CTX_PUT,
+	VHN_CTX_PUT,	/* first up, last down */
 	VHN_DEV_FLUSH,
 	VHN_DEV_CLEANUP,
 	VHN_SIGNAL,
@@ -224,16 +224,13 @@ static struct vcoal_func_hook vhn_hooks[VHN_FUNCS] = {
 };
 
 /*
- * The reverse of vhn_up(). Between the hooks that keep signals and the one that
- * lets eventfds go, all gates are closed.
+ * The reverse of vhn_up(): between the hooks that keep signals and the first one,
+ * which lets eventfds go, all gates are closed.
  */
 static void vhn_down(void)
 {
-	enum vhn_func func;
-
 	vhn_devs_close();
-	for (func = VHN_FUNCS - 1; func > VHN_CTX_PUT; func--)
-		vcoal_func_unhook(&vhn_hooks[func]);
+	vcoal_func_unhook_all(vhn_hooks + 1, VHN_FUNCS - 1);
 	vhn_devs_remove();
 	vcoal_func_unhook(&vhn_hooks[VHN_CTX_PUT]);
 }
