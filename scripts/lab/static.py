@@ -32,7 +32,8 @@ IGNORED = {
     # a copy of a driver's operations is there to be changed
     "module/adapter": ("CONST_STRUCT",),
     # programs, with the C library's types and without the kernel's helpers
-    "scripts": ("PREFER_KERNEL_TYPES", "VOLATILE", "STRNCPY"),
+    "scripts": ("PREFER_KERNEL_TYPES", "VOLATILE", "STRNCPY", "BIT_MACRO",
+                "PREFER_DEFINED_ATTRIBUTE_MACRO", "ARRAY_SIZE"),
 }
 
 

@@ -695,15 +695,32 @@ static void parse(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "n:w:g:u:f:p:s:l")) != -1) {
 		switch (c) {
-		case 'n': opt.frames = strtoul(optarg, NULL, 0); break;
-		case 'w': opt.window = strtoul(optarg, NULL, 0); break;
-		case 'g': opt.gap_us = strtoul(optarg, NULL, 0); break;
-		case 'u': opt.usecs = strtoul(optarg, NULL, 0); break;
-		case 'f': opt.frames_max = strtoul(optarg, NULL, 0); break;
-		case 's': opt.seconds = strtoul(optarg, NULL, 0); break;
-		case 'p': opt.policy = optarg; break;
-		case 'l': opt.legacy = true; break;
-		default: errx(2, "see the head of the source");
+		case 'n':
+			opt.frames = strtoul(optarg, NULL, 0);
+			break;
+		case 'w':
+			opt.window = strtoul(optarg, NULL, 0);
+			break;
+		case 'g':
+			opt.gap_us = strtoul(optarg, NULL, 0);
+			break;
+		case 'u':
+			opt.usecs = strtoul(optarg, NULL, 0);
+			break;
+		case 'f':
+			opt.frames_max = strtoul(optarg, NULL, 0);
+			break;
+		case 's':
+			opt.seconds = strtoul(optarg, NULL, 0);
+			break;
+		case 'p':
+			opt.policy = optarg;
+			break;
+		case 'l':
+			opt.legacy = true;
+			break;
+		default:
+			errx(2, "see the head of the source");
 		}
 	}
 	if (optind != argc - 1)
