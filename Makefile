@@ -44,14 +44,23 @@ modules:
 	@echo "vcoal.ko -> $(BUILD)/vcoal.ko"
 endif
 
+# A module says itself which kernel it is for.
 install: modules
-	install -D -m 644 "$(BUILD)/vcoal.ko" \
-		"$(DESTDIR)/lib/modules/$(RELEASE)/updates/vcoal.ko"
-	$(if $(DESTDIR),,depmod $(RELEASE))
+	@set -e; \
+	release=$$(modinfo -F vermagic vcoal.ko | cut -d' ' -f1); \
+	install -D -m 644 vcoal.ko \
+		"$(DESTDIR)/lib/modules/$$release/updates/vcoal.ko"; \
+	test -n "$(DESTDIR)" || depmod "$$release"; \
+	echo "$(DESTDIR)/lib/modules/$$release/updates/vcoal.ko"
 
 uninstall:
-	rm -f "$(DESTDIR)/lib/modules/$(RELEASE)/updates/vcoal.ko"
-	$(if $(DESTDIR),,depmod $(RELEASE))
+	@set -e; \
+	for file in "$(DESTDIR)"/lib/modules/*/updates/vcoal.ko; do \
+		test -e "$$file" || continue; \
+		rm "$$file"; \
+		echo "removed $$file"; \
+		test -n "$(DESTDIR)" || depmod "$$(basename "$${file%/updates/*}")"; \
+	done
 
 clean:
 	rm -rf "$(VCOAL_CACHE)/build" vcoal.ko

@@ -30,6 +30,7 @@ CHECKED_LABS = ("virtio",)
 # name of the part, its command line, and how long it may take in seconds
 FAST = (("static", ["static"], 600),
         ("matrix", ["matrix"], 1800),
+        ("install", ["install"], 600),
         *((name, [name], 900) for name in BESIDE),
         ("kunit", ["kunit"], 1800))
 ALL = (*FAST,

@@ -66,6 +66,12 @@ def kunit(_):
     return suites.run()
 
 
+def install(_):
+    """ways to install the module, into folders of their own"""
+    from . import install as ways
+    return ways.run()
+
+
 def debug(_):
     """failing allocations, and the virtio lab, under every checker"""
     from . import debug as checkers, virtio as lab
@@ -107,7 +113,7 @@ def bench_quick(_):
 
 
 VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
-         "kunit": kunit, "debug": debug, "demo": demo,
+         "kunit": kunit, "install": install, "debug": debug, "demo": demo,
          "bench": bench,
          "bench-quick": bench_quick, "bench-foundation": bench_foundation,
          "check": everything, "check-fast": fast}
