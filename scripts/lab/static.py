@@ -19,6 +19,9 @@ REPO = Path(__file__).resolve().parents[2]
 ABI = REPO / "Documentation/ABI/testing/sysfs-kernel-vcoal"
 COMPAT = REPO / "include/vcoal/compat.h"
 MAX_LINES = 500
+ATTRIBUTE = r"^(?:VCOAL_ATTR_R[OW]\(\w+, |NIC_FIXED\()(\w+)[,)]"
+# the root of all, and the link to a NIC
+NO_ATTRIBUTES = {"", "vcoal"}
 
 # What checkpatch must not judge, by what it mistakes or does not know there.
 IGNORED = {
@@ -120,8 +123,7 @@ def abi_syntax():
 def _attributes():
     """Names of all sysfs attributes that the code makes, with their file."""
     for path in _files("*.c", under=("module",)):
-        for name in re.findall(r"^VCOAL_ATTR_R[OW]\(\w+, (\w+)\)",
-                               path.read_text(), re.M):
+        for name in re.findall(ATTRIBUTE, path.read_text(), re.M):
             yield name, _name(path)
     counters = (REPO / "include/vcoal/vcoal.h").read_text()
     for name in re.findall(r"^\tC\((\w+)\)", counters, re.M):
@@ -133,8 +135,11 @@ def abi_complete():
     whats = re.findall(r"^What:\s+(\S+)", ABI.read_text(), re.M)
     entries = {what.rsplit("/", 1)[1] for what in whats}
     names = dict(_attributes())
-    return "\n".join(f"{where}: {name}: no entry in {_name(ABI)}"
-                     for name, where in names.items() if name not in entries)
+    bad = [f"{where}: {name}: no entry in {_name(ABI)}"
+           for name, where in names.items() if name not in entries]
+    bad += [f"{_name(ABI)}: {name}: no such attribute"
+            for name in sorted(entries - names.keys() - NO_ATTRIBUTES)]
+    return "\n".join(bad)
 
 
 def version_checks():
