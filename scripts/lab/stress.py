@@ -107,10 +107,8 @@ class Stress:
     def xdp(self):
         """A program comes and goes."""
         self.load()
-        dev = self.wire.b.dev
-        self.repeat(20, f"vtraffic xdp-attach {dev}\nusleep 20000\n"
-                     f"vtraffic xdp-detach {dev}\nusleep 20000",
-                     self.wire.b.netns)
+        self.guest.inside(self.wire.b.netns, f"vtraffic xdp -n "
+                          f"{self._rounds(20)} {self.wire.b.dev}", 300)
 
     def namespace_move(self):
         """The NIC moves to another namespace and back."""

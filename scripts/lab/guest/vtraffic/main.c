@@ -43,10 +43,8 @@ static const struct vt_verb vt_verbs[] = {
 	  "nothing: -t seconds" },
 	{ "counters",	VT_NOTHING,	vt_counters,
 	  "interrupts and interface counters of this namespace" },
-	{ "xdp-attach",	VT_INTERFACE,	vt_xdp_attach,
-	  "attach a program that passes everything" },
-	{ "xdp-detach",	VT_INTERFACE,	vt_xdp_detach,
-	  "detach it" },
+	{ "xdp",	VT_INTERFACE,	vt_xdp,
+	  "attach and detach a program that passes everything: -n times" },
 };
 
 static void vt_usage(void)

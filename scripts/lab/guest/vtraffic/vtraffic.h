@@ -40,8 +40,7 @@ int vt_drain(const struct vt_options *opt);
 int vt_soak(const struct vt_options *opt);
 int vt_rest(const struct vt_options *opt);
 int vt_counters(const struct vt_options *opt);
-int vt_xdp_attach(const struct vt_options *opt);
-int vt_xdp_detach(const struct vt_options *opt);
+int vt_xdp(const struct vt_options *opt);
 
 /* times.c */
 struct vt_times;
