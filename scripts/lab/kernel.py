@@ -24,7 +24,8 @@ NO_BTF = ["CONFIG_DEBUG_INFO_BTF_MODULES=",
           "CONFIG_PAHOLE_VERSION=$(PAHOLE_VERSION)"]
 # objtool asks /proc; the mount is gone with the process that made it.
 ENTER_ROOT = 'mount --rbind /proc "$0/proc" && exec chroot "$0" "$@"'
-COMPILER = ["make", "gcc", "libc6-dev"]
+# libelf1: objtool in the header packages is linked to it
+COMPILER = ["make", "gcc", "libc6-dev", "libelf1"]
 
 
 class KernelError(Exception):
