@@ -38,6 +38,25 @@ static void vcoal_hist_show(struct seq_file *m, const char *name,
 			   hist->bucket[i]);
 }
 
+/* A file about the queues of a NIC, one after the other. */
+static int vcoal_queues_show(struct seq_file *m,
+			     void (*show)(struct seq_file *m,
+					  struct vcoal_queue *queue))
+{
+	struct vcoal_nic *nic = m->private;
+	struct vcoal_queue *queue;
+	int err;
+
+	err = vcoal_sysfs_lock();
+	if (err)
+		return err;
+	list_for_each_entry(queue, &nic->queues, list)
+		show(m, queue);
+	vcoal_sysfs_unlock();
+
+	return 0;
+}
+
 static void vcoal_queue_histograms(struct seq_file *m,
 				   struct vcoal_queue *queue)
 {
@@ -57,18 +76,7 @@ static void vcoal_queue_histograms(struct seq_file *m,
 
 static int histograms_show(struct seq_file *m, void *unused)
 {
-	struct vcoal_nic *nic = m->private;
-	struct vcoal_queue *queue;
-	int err;
-
-	err = vcoal_sysfs_lock();
-	if (err)
-		return err;
-	list_for_each_entry(queue, &nic->queues, list)
-		vcoal_queue_histograms(m, queue);
-	mutex_unlock(&vcoal_mutex);
-
-	return 0;
+	return vcoal_queues_show(m, vcoal_queue_histograms);
 }
 DEFINE_SHOW_ATTRIBUTE(histograms);
 
@@ -99,18 +107,7 @@ static void vcoal_queue_decisions(struct seq_file *m, struct vcoal_queue *queue)
 
 static int decisions_show(struct seq_file *m, void *unused)
 {
-	struct vcoal_nic *nic = m->private;
-	struct vcoal_queue *queue;
-	int err;
-
-	err = vcoal_sysfs_lock();
-	if (err)
-		return err;
-	list_for_each_entry(queue, &nic->queues, list)
-		vcoal_queue_decisions(m, queue);
-	mutex_unlock(&vcoal_mutex);
-
-	return 0;
+	return vcoal_queues_show(m, vcoal_queue_decisions);
 }
 DEFINE_SHOW_ATTRIBUTE(decisions);
 
