@@ -46,6 +46,60 @@ static void queue_counts_each_poll_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count->holds, 0);
 }
 
+/* The short form counts what the long one does of a poll without time. */
+static void queue_counts_the_same_in_short(struct kunit *test)
+{
+	static const struct vcoal_served polls[] = {
+		{ .frames = 0 },
+		{ .frames = 1 },
+		{ .frames = 64, .full = true },
+		{ .frames = 300 },
+	};
+	struct vcoal_fake *other = vcoal_fake_new(test, &vcoal_policy_observe);
+	struct vcoal_fake *fake = test->priv;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(polls); i++) {
+		serve(&fake->queue, polls[i]);
+		local_bh_disable();
+		vcoal_queue_count(&other->queue, polls[i].frames,
+				  polls[i].full);
+		local_bh_enable();
+	}
+
+	KUNIT_EXPECT_EQ(test, other->queue.count.packets, 365);
+	KUNIT_EXPECT_MEMEQ(test, &fake->queue.count, &other->queue.count,
+			   sizeof(fake->queue.count));
+	KUNIT_EXPECT_MEMEQ(test, &fake->queue.batch, &other->queue.batch,
+			   sizeof(fake->queue.batch));
+}
+
+/* Whoever needs the time, or may have an interrupt to bring, takes the long. */
+static void queue_counts_only_while_nothing_else_is_asked(struct kunit *test)
+{
+	struct vcoal_fake *fake = test->priv;
+	struct vcoal_queue *queue = &fake->queue;
+
+	queue->timed = false;
+	vcoal_hold_set(&queue->hold, (struct vcoal_params) { });
+	KUNIT_EXPECT_TRUE(test, vcoal_queue_only_counts(queue));
+
+	queue->timed = true;
+	KUNIT_EXPECT_FALSE(test, vcoal_queue_only_counts(queue));
+
+	queue->timed = false;
+	vcoal_hold_set(&queue->hold, (struct vcoal_params) { .hold_ns = 1000 });
+	KUNIT_EXPECT_FALSE(test, vcoal_queue_only_counts(queue));
+
+	/* A hold that still runs when the setting is gone. */
+	vcoal_hold_mark(&queue->hold, 5000, 1000);
+	vcoal_hold_set(&queue->hold, (struct vcoal_params) { });
+	KUNIT_EXPECT_FALSE(test, vcoal_queue_only_counts(queue));
+
+	vcoal_hold_end(&queue->hold, 6000);
+	KUNIT_EXPECT_TRUE(test, vcoal_queue_only_counts(queue));
+}
+
 static void queue_measures_gaps_between_work(struct kunit *test)
 {
 	struct vcoal_fake *fake = test->priv;
@@ -140,6 +194,8 @@ static void queue_counts_interrupts(struct kunit *test)
 
 static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(queue_counts_each_poll_once),
+	KUNIT_CASE(queue_counts_the_same_in_short),
+	KUNIT_CASE(queue_counts_only_while_nothing_else_is_asked),
 	KUNIT_CASE(queue_measures_gaps_between_work),
 	KUNIT_CASE(queue_stands_a_clock_that_steps_back),
 	KUNIT_CASE(queue_gap_does_not_wrap),

@@ -126,13 +126,24 @@ static void vcoal_queue_gap(struct vcoal_queue *queue, u64 now)
 	win->last_work = now;
 }
 
+/* What every poll counts. */
+static void vcoal_queue_poll(struct vcoal_queue *queue, u32 frames, bool full)
+{
+	queue->count.polls++;
+	if (!frames) {
+		queue->count.empty_polls++;
+		return;
+	}
+	queue->count.packets += frames;
+	queue->count.full_polls += full;
+	vcoal_hist_add(&queue->batch, frames);
+}
+
+/* What a policy that thinks knows beyond it. */
 static void vcoal_queue_work(struct vcoal_queue *queue,
 			     const struct vcoal_served *served)
 {
-	queue->count.packets += served->frames;
 	queue->count.bytes += served->bytes;
-	queue->count.full_polls += served->full;
-	vcoal_hist_add(&queue->batch, served->frames);
 	if (!served->now)
 		return;
 	queue->win.peak = max(queue->win.peak, served->frames);
@@ -159,6 +170,25 @@ static void vcoal_queue_held(struct vcoal_queue *queue,
 }
 
 /**
+ * vcoal_queue_count() - account one poll of a queue that only counts
+ * @queue: the queue
+ * @frames: frames served
+ * @full: the whole budget was used
+ *
+ * The short form of vcoal_queue_served(): no time, no hold, no bytes. The
+ * queue may have begun to do more since the caller looked; then this poll is
+ * one of which the time is not known.
+ *
+ * Context: BH off.
+ */
+void vcoal_queue_count(struct vcoal_queue *queue, u32 frames, bool full)
+{
+	spin_lock(&queue->lock);
+	vcoal_queue_poll(queue, frames, full);
+	spin_unlock(&queue->lock);
+}
+
+/**
  * vcoal_queue_served() - account one poll; decide when the window is over
  * @queue: the queue
  * @served: what the poll did
@@ -172,11 +202,9 @@ void vcoal_queue_served(struct vcoal_queue *queue,
 			const struct vcoal_served *served)
 {
 	spin_lock(&queue->lock);
-	queue->count.polls++;
+	vcoal_queue_poll(queue, served->frames, served->full);
 	if (served->frames)
 		vcoal_queue_work(queue, served);
-	else
-		queue->count.empty_polls++;
 	if (served->held)
 		vcoal_queue_held(queue, served);
 	if (served->now && served->now >= queue->win.start + VCOAL_WINDOW_NS)

@@ -108,6 +108,7 @@ struct vcoal_queue *__must_check
 vcoal_queue_new(struct vcoal_nic *nic, enum vcoal_dir dir, u32 index);
 u64 vcoal_queue_hold(struct vcoal_queue *queue);
 void vcoal_queue_irq(struct vcoal_queue *queue);
+void vcoal_queue_count(struct vcoal_queue *queue, u32 frames, bool full);
 void vcoal_queue_served(struct vcoal_queue *queue,
 			const struct vcoal_served *served);
 
@@ -124,6 +125,18 @@ static inline u64 vcoal_queue_clock(const struct vcoal_queue *queue)
 {
 	/* Pairs with WRITE_ONCE() in vcoal_control_apply(). */
 	return READ_ONCE(queue->timed) ? ktime_get_ns() : 0;
+}
+
+/**
+ * vcoal_queue_only_counts() - is all that a poll needs vcoal_queue_count()?
+ * @queue: being served
+ *
+ * Return: true while nobody asks for the time, for a hold, or has one running
+ */
+static inline bool vcoal_queue_only_counts(const struct vcoal_queue *queue)
+{
+	return !READ_ONCE(queue->timed) && !READ_ONCE(queue->hold.ns) &&
+	       !vcoal_hold_running(&queue->hold);
 }
 
 #endif /* _VCOAL_ADAPTER_H */

@@ -150,14 +150,9 @@ static void vnet_ring_resized(struct vnet_queue *queue)
 	WRITE_ONCE(queue->q.ring_size, vnet_vq.ring_size(queue->ring.vq));
 }
 
-/**
- * vnet_poll_rx() - the poll of a receive queue
- * @hook: of its NAPI
- * @budget: as the driver's
- */
-int vnet_poll_rx(struct vcoal_napi_hook *hook, int budget)
+/* Noinline: what it needs of the stack, a poll that only counts does not. */
+static noinline int vnet_serve_rx(struct vnet_queue *queue, int budget)
 {
-	struct vnet_queue *queue = container_of(hook, struct vnet_queue, hook);
 	bool keep = vcoal_hold_wanted(&queue->q.hold);
 	struct vcoal_served served = { .now = vcoal_queue_clock(&queue->q) };
 	int work;
@@ -165,7 +160,7 @@ int vnet_poll_rx(struct vcoal_napi_hook *hook, int budget)
 	served.held = vcoal_hold_end(&queue->q.hold, served.now);
 	if (keep)
 		vnet_ring_resized(queue);
-	work = vnet_driver_poll(hook, budget, keep);
+	work = vnet_driver_poll(&queue->hook, budget, keep);
 	served.frames = work;
 	served.full = work >= budget;
 	if (keep && queue->ring.event_idx && !served.full)
@@ -178,6 +173,25 @@ int vnet_poll_rx(struct vcoal_napi_hook *hook, int budget)
 		vnet_hold(queue, work);
 	else
 		vnet_rx_reopen(queue);
+
+	return work;
+}
+
+/**
+ * vnet_poll_rx() - the poll of a receive queue
+ * @hook: of its NAPI
+ * @budget: as the driver's
+ */
+int vnet_poll_rx(struct vcoal_napi_hook *hook, int budget)
+{
+	struct vnet_queue *queue = container_of(hook, struct vnet_queue, hook);
+	int work;
+
+	if (!vcoal_queue_only_counts(&queue->q))
+		return vnet_serve_rx(queue, budget);
+
+	work = hook->driver_poll(hook->napi, budget);
+	vcoal_queue_count(&queue->q, work, work >= budget);
 
 	return work;
 }
@@ -208,26 +222,41 @@ static void vnet_tx_reopen(struct vnet_queue *queue)
 
 /*
  * Packets completed since the last look. The driver's poll does not tell, and
- * start_xmit() reaps as well: a split ring's used index knows exactly. A
- * packed ring is judged by what this poll freed. A ring that `ethtool -G`
- * replaced, or an AF_XDP socket reset, counts from 0 again: what it had before
- * is not known.
+ * start_xmit() reaps as well: a split ring's used index knows exactly. A ring
+ * that `ethtool -G` replaced, or an AF_XDP socket reset, counts from 0 again:
+ * what it had before is not known.
  */
-static u32 vnet_tx_frames(struct vnet_queue *queue)
+static u32 vnet_tx_used(struct vnet_queue *queue)
 {
-	u16 used, frames;
+	const struct vring_used *ring = queue->ring.vring->used;
+	u16 used = vnet_ring_used(&queue->ring);
+	u16 frames = used - queue->used;
 
-	if (!queue->ring.split)
-		return 0;
-	used = vnet_ring_used(&queue->ring);
-	frames = used - queue->used;
 	queue->used = used;
-	if (likely(queue->used_ring == queue->ring.vring->used &&
-		   (s16)frames >= 0))
+	if (likely(queue->used_ring == ring && (s16)frames >= 0))
 		return frames;
-	queue->used_ring = queue->ring.vring->used;
+	queue->used_ring = ring;
 
 	return 0;
+}
+
+/* Before the driver's poll: the same, or what a packed ring is judged by. */
+static u32 vnet_tx_before(struct vnet_queue *queue)
+{
+	return queue->ring.split ? vnet_tx_used(queue) :
+				   queue->ring.vq->num_free;
+}
+
+/* After it: packets completed; those that the poll freed of a packed ring. */
+static u32 vnet_tx_frames(const struct vnet_queue *queue, u32 before)
+{
+	u32 room;
+
+	if (queue->ring.split)
+		return before;
+	room = queue->ring.vq->num_free;
+
+	return room > before ? room - before : 0;
 }
 
 /*
@@ -243,17 +272,11 @@ static bool vnet_tx_may_hold(const struct vnet_queue *queue)
 	       !READ_ONCE(xdp->prog) && !READ_ONCE(xdp->link);
 }
 
-/**
- * vnet_poll_tx() - the poll of a transmit queue
- * @hook: of its NAPI
- * @budget: as the driver's
- */
-int vnet_poll_tx(struct vcoal_napi_hook *hook, int budget)
+static noinline int vnet_serve_tx(struct vnet_queue *queue, int budget)
 {
-	struct vnet_queue *queue = container_of(hook, struct vnet_queue, hook);
 	struct vcoal_served served = { .now = vcoal_queue_clock(&queue->q) };
-	unsigned int room = queue->ring.vq->num_free;
 	bool keep = vnet_tx_may_hold(queue);
+	u32 before;
 	int work;
 
 	served.held = vcoal_hold_end(&queue->q.hold, served.now);
@@ -262,11 +285,10 @@ int vnet_poll_tx(struct vcoal_napi_hook *hook, int budget)
 		smp_mb();
 	if (keep)
 		vnet_ring_resized(queue);
-	served.frames = vnet_tx_frames(queue);
-	work = vnet_driver_poll(hook, budget, keep);
+	before = vnet_tx_before(queue);
+	work = vnet_driver_poll(&queue->hook, budget, keep);
+	served.frames = vnet_tx_frames(queue, before);
 	served.full = work >= budget;
-	if (!queue->ring.split && queue->ring.vq->num_free > room)
-		served.frames = queue->ring.vq->num_free - room;
 	vcoal_queue_served(&queue->q, &served);
 
 	if (!keep || served.full)
@@ -276,6 +298,28 @@ int vnet_poll_tx(struct vcoal_napi_hook *hook, int budget)
 		vnet_hold(queue, 0);
 	else
 		vnet_tx_reopen(queue);
+
+	return work;
+}
+
+/**
+ * vnet_poll_tx() - the poll of a transmit queue
+ * @hook: of its NAPI
+ * @budget: as the driver's
+ */
+int vnet_poll_tx(struct vcoal_napi_hook *hook, int budget)
+{
+	struct vnet_queue *queue = container_of(hook, struct vnet_queue, hook);
+	u32 before;
+	int work;
+
+	if (!vcoal_queue_only_counts(&queue->q))
+		return vnet_serve_tx(queue, budget);
+
+	before = vnet_tx_before(queue);
+	work = hook->driver_poll(hook->napi, budget);
+	vcoal_queue_count(&queue->q, vnet_tx_frames(queue, before),
+			  work >= budget);
 
 	return work;
 }
