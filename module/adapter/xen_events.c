@@ -179,12 +179,6 @@ void xev_del(struct xev_line *line)
 	vcoal_key_del(&line->key);
 }
 
-static void xev_unhook_below(int i)
-{
-	while (i--)
-		vcoal_func_unhook(&xev_hooks[i]);
-}
-
 static int xev_hook(void)
 {
 	int i, err;
@@ -195,7 +189,7 @@ static int xev_hook(void)
 			continue;
 		pr_warn_once("%s: cannot be redirected (error %d), no interrupts are held on Xen\n",
 			     xev_hooks[i].name, err);
-		xev_unhook_below(i);
+		vcoal_func_unhook_all(xev_hooks, i);
 		return err;
 	}
 	xev_hooked = true;
@@ -208,7 +202,7 @@ static void xev_unhook_work(struct work_struct *unused)
 {
 	mutex_lock(&xev_lock);
 	if (!xev_users && xev_hooked) {
-		xev_unhook_below(XEV_FUNCS);
+		vcoal_func_unhook_all(xev_hooks, XEV_FUNCS);
 		xev_hooked = false;
 	}
 	mutex_unlock(&xev_lock);
