@@ -18,7 +18,9 @@
  * Who may run: the driver's eoi, in any context, one at a time for a channel;
  * the hold's timer; gone() and detach. All take the lock, and whoever clears
  * @shut under it tells Xen what it stood for, once; a hold that begins sets
- * @shut under the same lock that starts the timer.
+ * @shut under the same lock that starts the timer. gone() runs before the
+ * channel's number is freed and tells Xen nothing: who finds @shut set may use
+ * the number.
  */
 #include "xen_door.h"
 
@@ -51,16 +53,28 @@ void xen_door_hang(struct xen_door *door, const struct xev_ops *ops)
 }
 
 /**
- * xen_door_remove() - shut it no more; one that is shut stays so for its hold
+ * xen_door_keep_open() - shut it no more; one that is shut stays so for its hold
  * @door: hung or not
  */
-void xen_door_remove(struct xen_door *door)
+void xen_door_keep_open(struct xen_door *door)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&door->lock, flags);
 	door->open = false;
 	spin_unlock_irqrestore(&door->lock, flags);
+}
+
+/**
+ * xen_door_remove() - let come what a hold kept, and forget the channel
+ * @door: kept open, its hold is closed; freed a grace period after this
+ *
+ * In this order: until there is nothing left to tell Xen, we must see the
+ * channel go.
+ */
+void xen_door_remove(struct xen_door *door)
+{
+	xen_door_release(door);
 	xev_del(&door->line);
 }
 

@@ -25,6 +25,7 @@ struct xen_door {
 	bool shut;
 	u64 opened;
 	u64 kept;
+	u32 score;
 };
 
 static inline struct xen_door *xen_door_of(struct xev_line *line)

@@ -152,6 +152,8 @@ static void xnb_drop(struct vcoal_nic *nic)
 	if (!xnic)
 		return;
 	xnb_xmit_forget(xnic);
+	/* Lines were forgotten last. */
+	synchronize_net();
 	if (xnic->events)
 		xev_put();
 	kfree(xnic);

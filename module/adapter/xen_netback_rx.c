@@ -91,8 +91,9 @@ void xnb_rx_hook(struct xnb_queue *queue)
  */
 void xnb_rx_unhook(struct xnb_queue *queue)
 {
-	xev_del(&queue->line);
+	/* In this order: while it may deliver, we must see the line go. */
 	vcoal_gate_close(&queue->gate);
+	xev_del(&queue->line);
 }
 
 /*

@@ -106,7 +106,7 @@ void xnb_tx_hook(struct xnb_queue *queue)
  */
 void xnb_tx_unhook(struct xnb_queue *queue)
 {
-	xen_door_remove(&queue->door);
+	xen_door_keep_open(&queue->door);
 	vcoal_napi_unhook(&queue->hook);
 }
 
@@ -119,5 +119,5 @@ void xnb_tx_unhook(struct xnb_queue *queue)
 void xnb_tx_kick(struct xnb_queue *queue)
 {
 	vcoal_key_del(&queue->hook.key);
-	xen_door_release(&queue->door);
+	xen_door_remove(&queue->door);
 }

@@ -340,6 +340,8 @@ static void xnf_drop(struct vcoal_nic *nic)
 	if (!xnic)
 		return;
 	xnf_xmit_forget(xnic);
+	/* Lines were forgotten last. */
+	synchronize_net();
 	if (xnic->events)
 		xev_put();
 	kfree(xnic);
@@ -362,8 +364,8 @@ static void xnf_hang(struct xnf_queue *queue)
 
 	xen_door_hang(door, &xnf_line_ops);
 	if (!xen_queue_owns(queue->hook.napi, door->line.irq)) {
-		xen_door_remove(door);
 		xen_door_gone(&door->line);
+		xen_door_remove(door);
 	}
 }
 
@@ -389,7 +391,7 @@ static void xnf_unhook(struct vcoal_queue *base)
 		vcoal_napi_unhook(&queue->hook);
 	else if (!base->index)
 		xnf_xmit_unhook(base->nic);
-	xen_door_remove(&queue->door);
+	xen_door_keep_open(&queue->door);
 }
 
 /* Do not poll: an event that is pending would find nothing. */
@@ -398,7 +400,7 @@ static void xnf_kick(struct vcoal_queue *base)
 	struct xnf_queue *queue = to_xnf(base);
 
 	vcoal_key_del(&queue->hook.key);
-	xen_door_release(&queue->door);
+	xen_door_remove(&queue->door);
 }
 
 const struct vcoal_adapter vcoal_xen_netfront = {
