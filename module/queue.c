@@ -126,6 +126,18 @@ static void vcoal_queue_gap(struct vcoal_queue *queue, u64 now)
 	win->last_work = now;
 }
 
+/**
+ * vcoal_queue_spurious() - the driver says that an interrupt was for nothing
+ * @queue: the queue
+ *
+ * Context: as vcoal_queue_irq().
+ */
+void vcoal_queue_spurious(struct vcoal_queue *queue)
+{
+	/* Pairs with READ_ONCE() in vcoal_counters_add(). */
+	WRITE_ONCE(queue->count.spurious, queue->count.spurious + 1);
+}
+
 /* What every poll counts. */
 static void vcoal_queue_poll(struct vcoal_queue *queue, u32 frames, bool full)
 {

@@ -109,6 +109,7 @@ vcoal_queue_new(struct vcoal_nic *nic, enum vcoal_dir dir, u32 index);
 u64 vcoal_queue_hold(struct vcoal_queue *queue);
 void vcoal_queue_irq(struct vcoal_queue *queue);
 void vcoal_queue_count(struct vcoal_queue *queue, u32 frames, bool full);
+void vcoal_queue_spurious(struct vcoal_queue *queue);
 void vcoal_queue_served(struct vcoal_queue *queue,
 			const struct vcoal_served *served);
 

@@ -43,7 +43,7 @@ enum vcoal_class_id {
 
 /*
  * Every counter exists once: C(name). They are written under the queue's lock
- * except irqs, which only the queue's own interrupt writes.
+ * except irqs and spurious, which only the queue's own interrupt writes.
  */
 #define VCOAL_COUNTERS(C)						\
 	C(irqs)		/* interrupts taken */				\
@@ -57,7 +57,8 @@ enum vcoal_class_id {
 	C(held_packets)	/* packets that holds released */		\
 	C(added_delay_ns) /* sum over held_packets, upper bound */ \
 	C(decisions)	/* windows that were judged */			\
-	C(rescues)	/* holds that the watchdog ended */
+	C(rescues)	/* holds that the watchdog ended */		\
+	C(spurious)	/* interrupts for nothing, as their driver says */
 
 #define VCOAL_COUNTER_FIELD(name)	u64 name;
 struct vcoal_counters {

@@ -13,7 +13,8 @@
  * the channel is masked nothing else makes it look at the ring. What remains
  * is the driver's own race, work that arrives while it asks, whose event we
  * bring later than it came. But a spurious event is not held on to: the next
- * one comes on time, so no second in a row is ours.
+ * one comes on time, so no second in a row is ours. And where spurious events
+ * are more than a few, for whatever reason, the door stays open.
  *
  * Who may run: the driver's eoi, in any context, one at a time for a channel;
  * the hold's timer; gone() and detach. All take the lock, and whoever clears
@@ -25,10 +26,16 @@
 #include "xen_door.h"
 
 #include <linux/ktime.h>
+#include <linux/minmax.h>
 #include <vcoal/adapter.h>
 
 /* Served this soon after a hold's end is what the hold released. */
 #define XEN_DOOR_PROMPT_NS	(50 * NSEC_PER_USEC)
+
+/* Above one spurious event in eight the score climbs to where no holds are. */
+#define XEN_DOOR_SCORE_UP	8
+#define XEN_DOOR_SCORE_WARY	32
+#define XEN_DOOR_SCORE_MAX	64
 
 /**
  * xen_door_init() - prepare
@@ -91,7 +98,10 @@ bool xen_door_eoi(struct xev_line *line)
 	bool keep;
 
 	spin_lock_irqsave(&door->lock, flags);
+	if (door->score)
+		door->score--;
 	keep = door->open && !door->shut &&
+	       door->score < XEN_DOOR_SCORE_WARY &&
 	       vcoal_hold_wanted(&door->queue->hold);
 	if (keep) {
 		door->shut = true;
@@ -101,6 +111,21 @@ bool xen_door_eoi(struct xev_line *line)
 	spin_unlock_irqrestore(&door->lock, flags);
 
 	return !keep;
+}
+
+/**
+ * xen_door_spurious() - an event found nothing; an owner's spurious()
+ * @line: of a door
+ */
+void xen_door_spurious(struct xev_line *line)
+{
+	struct xen_door *door = xen_door_of(line);
+	unsigned long flags;
+
+	vcoal_queue_spurious(door->queue);
+	spin_lock_irqsave(&door->lock, flags);
+	door->score = min(door->score + XEN_DOOR_SCORE_UP, XEN_DOOR_SCORE_MAX);
+	spin_unlock_irqrestore(&door->lock, flags);
 }
 
 /**

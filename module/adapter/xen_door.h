@@ -15,6 +15,7 @@
  * @shut: the driver wants events again, and waits for the hold's end
  * @opened: when the last hold ended, ktime ns; 0 after xen_door_enter()
  * @kept: how long it was
+ * @score: grows with spurious events, falls with others
  */
 struct xen_door {
 	struct xev_line line;
@@ -35,8 +36,10 @@ static inline struct xen_door *xen_door_of(struct xev_line *line)
 
 void xen_door_init(struct xen_door *door, struct vcoal_queue *queue);
 void xen_door_hang(struct xen_door *door, const struct xev_ops *ops);
+void xen_door_keep_open(struct xen_door *door);
 void xen_door_remove(struct xen_door *door);
 bool xen_door_eoi(struct xev_line *line);
+void xen_door_spurious(struct xev_line *line);
 void xen_door_gone(struct xev_line *line);
 bool xen_door_release(struct xen_door *door);
 u64 xen_door_held(struct xen_door *door, u64 now);

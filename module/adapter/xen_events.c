@@ -115,7 +115,6 @@ static void xev_notify(int irq)
 	vcoal_func_leave(&xev_hooks[XEV_NOTIFY]);
 }
 
-/* A spurious event is the business of Xen's own throttling. */
 static void xev_lateeoi(unsigned int irq, unsigned int flags)
 {
 	struct xev_line *line;
@@ -123,7 +122,9 @@ static void xev_lateeoi(unsigned int irq, unsigned int flags)
 
 	rcu_read_lock();
 	line = xev_find(irq);
-	if (line && !(flags & XEN_EOI_FLAG_SPURIOUS))
+	if (line && (flags & XEN_EOI_FLAG_SPURIOUS))
+		line->ops->spurious(line);
+	else if (line)
 		pass = line->ops->eoi(line);
 	rcu_read_unlock();
 

@@ -13,15 +13,18 @@ struct xev_line;
  *	that (required)
  * @eoi: the driver had an event with work and takes events again; false keeps
  *	it from that (required)
+ * @spurious: the driver had an event without work; Xen's own throttling decides
+ *	when it gets the next (required)
  * @gone: the line is being unbound; what was kept must be given up now, and
  *	nothing may be sent when this returns (required; process context)
  *
- * notify and eoi run in whatever context the driver is in, also with interrupts
- * off.
+ * notify, eoi and spurious run in whatever context the driver is in, also with
+ * interrupts off.
  */
 struct xev_ops {
 	bool (*notify)(struct xev_line *line);
 	bool (*eoi)(struct xev_line *line);
+	void (*spurious)(struct xev_line *line);
 	void (*gone)(struct xev_line *line);
 };
 

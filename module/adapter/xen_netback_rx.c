@@ -64,15 +64,21 @@ static bool xnb_rx_eoi(struct xev_line *line)
 	return true;
 }
 
+static void xnb_rx_spurious(struct xev_line *line)
+{
+	vcoal_queue_spurious(&xnb_of_line(line)->gate.q);
+}
+
 static void xnb_rx_gone(struct xev_line *line)
 {
 	vcoal_gate_close(&xnb_of_line(line)->gate);
 }
 
 static const struct xev_ops xnb_rx_ops = {
-	.notify	= xnb_rx_notify,
-	.eoi	= xnb_rx_eoi,
-	.gone	= xnb_rx_gone,
+	.notify		= xnb_rx_notify,
+	.eoi		= xnb_rx_eoi,
+	.spurious	= xnb_rx_spurious,
+	.gone		= xnb_rx_gone,
 };
 
 /**

@@ -48,9 +48,10 @@ static bool xnb_tx_notify(struct xev_line *line)
 }
 
 static const struct xev_ops xnb_tx_ops = {
-	.notify	= xnb_tx_notify,
-	.eoi	= xen_door_eoi,
-	.gone	= xen_door_gone,
+	.notify		= xnb_tx_notify,
+	.eoi		= xen_door_eoi,
+	.spurious	= xen_door_spurious,
+	.gone		= xen_door_gone,
 };
 
 static void xnb_tx_begin(struct xnb_queue *queue)

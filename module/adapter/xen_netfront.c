@@ -108,10 +108,17 @@ static bool xnf_eoi(struct xev_line *line)
 	return xen_door_eoi(line);
 }
 
+static void xnf_spurious(struct xev_line *line)
+{
+	vcoal_queue_irq(&xnf_of_line(line)->q);
+	xen_door_spurious(line);
+}
+
 static const struct xev_ops xnf_line_ops = {
-	.notify	= xnf_notify,
-	.eoi	= xnf_eoi,
-	.gone	= xen_door_gone,
+	.notify		= xnf_notify,
+	.eoi		= xnf_eoi,
+	.spurious	= xnf_spurious,
+	.gone		= xen_door_gone,
 };
 
 static int xnf_poll(struct vcoal_napi_hook *hook, int budget)
