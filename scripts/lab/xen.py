@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """The Xen lab: dom0 with the module, domains with stock frontends.
 
-counts     exact host: what the module does to interrupts
-front      exact host: the module inside the domain
+counts     what the module does to interrupts: in dom0, then in the domain
+stress     everything that may happen to a domain; the same with four queues,
+           in short
 many       four domains at once
-stress     everything that may happen to a domain
-queues     the same with four queues, in short
+
+All hosts are exact, so they may run side by side.
 """
+
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 from . import kernel, ktap, qemu, xenhost
 from .ktap import expect
@@ -15,7 +19,11 @@ from .xenfront import Front
 from .xenlink import Link
 from .xenstress import Many, Stress
 
-SERIES = ("6.1", "6.12")
+# the first in full, the others in short
+SERIES = ("6.12", "6.1")
+# what depends on the number of queues
+QUEUES = ("create", "insert_and_remove", "frontend_rebind",
+          "save_and_restore", "destroy", "remove")
 
 
 class Lab:
@@ -32,7 +40,7 @@ class Lab:
 
     def _host(self, part, **options):
         return xenhost.Host(f"xen-{self._boot.name}-{part}", self._boot,
-                            self._initrd, **options)
+                            self._initrd, exact=True, **options)
 
     def _quiet(self, part, host, domains):
         """The last case of every host: nothing on any console."""
@@ -42,73 +50,71 @@ class Lab:
             expect(not faults, "\n".join(faults[:40]))
         self._case(part, clean_consoles)
 
+    def _cases(self, part, cases):
+        for case in cases:
+            self._case(part, case)
+
     def counts(self):
         """Interrupts, exactly."""
-        with self._host("counts", exact=True) as host:
+        with self._host("counts") as host:
             domain = xenhost.Domain(host, 1)
-            for case in Counts(Link(domain)).cases():
-                self._case("counts", case)
+            self._cases("counts", Counts(Link(domain)).cases())
+            self._cases("front", Front(Link(domain, inside=True)).cases())
             self._quiet("counts", host, [domain])
-
-    def front(self):
-        """The module inside the domain."""
-        with self._host("front", exact=True) as host:
-            domain = xenhost.Domain(host, 1)
-            for case in Front(Link(domain, inside=True)).cases():
-                self._case("front", case)
-            self._quiet("front", host, [domain])
 
     def many(self):
         """Four domains at once."""
-        with self._host("many", exact=True, domains=4) as host:
+        with self._host("many", domains=4) as host:
             domains = [xenhost.Domain(host, number) for number in range(1, 5)]
             many = Many([Link(domain) for domain in domains])
-            for case in many.cases():
-                self._case("many", case)
+            self._cases("many", many.cases())
             self._quiet("many", host, many.alive())
 
-    def _stress(self, part, queues, names=None):
-        with self._host(part, exact=True) as host:
-            domain = xenhost.Domain(host, 1, queues=queues)
-            stress = Stress(Link(domain))
-            for case in stress.cases():
-                if names and case.__name__ not in names:
-                    continue
-                def settled(case=case):
-                    case()
-                    stress.settle()
-                settled.__name__ = case.__name__
-                self._case(part, settled)
-            self._quiet(part, host, [domain])
+    def _stress(self, part, domain, names=None):
+        stress = Stress(Link(domain))
+        for case in stress.cases():
+            if names and case.__name__ not in names:
+                continue
+
+            def settled(case=case):
+                case()
+                stress.settle()
+            settled.__name__ = case.__name__
+            self._case(part, settled)
+        return stress
 
     def stress(self):
         """Everything that may happen to a domain."""
-        self._stress("stress", 1)
+        with self._host("stress") as host:
+            domain = xenhost.Domain(host, 1)
+            stress = self._stress("stress", domain)
+            self._case("stress", stress.end)
+            domain = xenhost.Domain(host, 1, queues=4)
+            self._stress("queues", domain, QUEUES)
+            self._quiet("stress", host, [domain])
 
-    def queues(self):
-        """The same with four queues, in short."""
-        self._stress("queues", 4, ("create", "insert_and_remove",
-                                   "frontend_rebind", "save_and_restore",
-                                   "destroy", "remove"))
-
-    def run(self, parts):
-        """Run parts; a host that does not come up is a failure."""
-        for part in parts:
-            try:
-                getattr(self, part)()
-            except (qemu.GuestError, OSError) as error:
-                self._report.fail(f"{self._boot.name}: xen {part}", error)
+    def run(self, part):
+        """Run a part; a host that does not come up is a failure."""
+        try:
+            getattr(self, part)()
+        except (qemu.GuestError, OSError) as error:
+            self._report.fail(f"{self._boot.name}: xen {part}", error)
 
 
-ALL = ("counts", "front", "many", "stress", "queues")
+# the longest first: two of them at a time
+ALL = ("stress", "counts", "many")
+SHORT = ("counts",)
 
 
 def run(names, parts=ALL):
     """The lab on each named series; True when all is well."""
     report = ktap.Report()
-    for name in names:
-        module, _ = kernel.build(name)
-        boot = kernel.image(name)
-        Lab(report, boot, xenhost.build(boot, module)).run(parts)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for number, name in enumerate(names):
+            module, _ = kernel.build(name)
+            boot = kernel.image(name)
+            lab = Lab(report, boot, xenhost.build(boot, module))
+            for part in SHORT if number else parts:
+                pool.submit(lab.run, part)
     report.end()
     return not report.failed

@@ -50,7 +50,6 @@ class Counts:
     def create(self):
         """A domain comes up."""
         self.domain.create()
-        self.link.serve()
         self.host.run("sleep 5")
 
     def stock_driver(self):
@@ -156,8 +155,11 @@ class Counts:
         flags = "/sys/bus/xen-backend/devices/vif-*/xenbus"
         self._hold(rx_usecs=HOLD_US, tx_usecs=HOLD_US)
         before = self.host.run(f"grep . {flags}/jiffies_eoi_delayed")
-        lossless(self.link.up(PACKETS, 0, burst=16))
-        lossless(self.link.down(PACKETS, 0, burst=16))
+        up = lossless(self.link.up(PACKETS, 0, burst=16))
+        down = lossless(self.link.down(PACKETS, 0, burst=16))
+        spurious = (total(flow.host, "vcoal.", "/spurious")
+                    for flow in (up, down))
+        expect(not sum(spurious), "events were spurious")
         after = self.host.run(f"grep . {flags}/jiffies_eoi_delayed")
         expect(before == after, f"{before} -> {after}")
 
@@ -165,7 +167,7 @@ class Counts:
         """Closed loops complete under holds in both directions."""
         self._hold(rx_usecs=64, tx_usecs=64)
         for options in ("", "-T", "-p 4", "-s 16384 -T"):
-            seen, *_ = self.link.ping(100, options)
+            seen = self.link.ping(100, options)
             expect(seen["lost"] == 0 and seen["trips"] == 100,
                    f"{options}: {seen}")
 
@@ -185,7 +187,7 @@ class Counts:
             self.link.set(mode="auto")
             self.host.run(f"echo {policy} > {vm}/policy")
             self.link.ping(100)
-            trips[policy], *_ = self.link.ping(200)
+            trips[policy] = self.link.ping(200)
         observe, adaptive = (trips[name]["p50_us"]
                              for name in ("observe", "adaptive"))
         expect(adaptive <= 1.05 * observe, f"median {observe} us observed, "
@@ -197,7 +199,7 @@ class Counts:
         self.link.set(mode="auto")
         for policy in self.host.run(f"cat {ROOT}/policies").split():
             self.host.run(f"echo {policy} > {vm}/policy")
-            self._flows()
+            self.link.flows(PACKETS, RATE)
 
     def off_is_off(self):
         """Mode off leaves the driver alone."""

@@ -152,10 +152,9 @@ def build(boot, module):
     archive = image.contents(boot, module, DOM0_MODULES)
     archive.file("init", init, executable=True)
     _add_toolstack(archive, tree)
-    for name, place in (("xen-start", "bin/xen-start"),
-                        ("xen-dom", "bin/xen-dom"),
-                        ("xen-vif", "etc/xen/scripts/xen-vif")):
-        archive.copy(place, image.GUEST / name)
+    for name, place in (("xen-start", "bin"), ("xen-dom", "bin"),
+                        ("xen-vif", "etc/xen/scripts")):
+        archive.copy(f"{place}/{name}", image.GUEST / name)
     archive.file("domain/initrd",
                  image.save(inner, f"domain-{boot.release}").read_bytes())
     archive.file("domain/vmlinux", _vmlinux(boot).read_bytes())
@@ -231,6 +230,8 @@ class Domain:
             """, CREATE_S)
         self.run("insmod /lib/modules/xen-netfront.ko "
                  f"max_queues={self.queues}")
+        self.run("vtraffic echo 7002\nvtraffic drain 7003\n"
+                 "vtraffic sink 7010 -i 36000000")
         self.configure()
 
     def configure(self):
@@ -282,8 +283,9 @@ class Domain:
 
     def faults(self):
         """Everything that the domain's kernel complained about."""
-        said = self.run("dmesg; cat /proc/sys/kernel/tainted").splitlines()
-        found = [line for line in said if qemu.FAULT.search(line)]
+        said = self.run(f"dmesg | grep -E '{qemu.FAULT.pattern}'\n"
+                        "cat /proc/sys/kernel/tainted").splitlines()
+        found = said[:-1]
         if int(said[-1]) & ~qemu.TAINT_ALLOWED:
             found.append(f"{self.name}: kernel is tainted: {said[-1]}")
         return found

@@ -7,7 +7,8 @@ from . import xenhost
 from .ktap import expect
 from .wire import difference, values
 
-PORT_SINK, PORT_ECHO, PORT_DRAIN = 7001, 7002, 7003
+# those above the first are served at both ends: see xen-start
+PORT_SINK, PORT_ECHO, PORT_DRAIN, PORT_NOISE = 7001, 7002, 7003, 7010
 IDLE_MS = 5000
 
 
@@ -71,27 +72,28 @@ class Link:
                 difference(domain, self._counters(self.domain)))
 
     def _counters(self, end):
+        """Those of its vifs, and the module's: consoles are slow."""
         ours = f"""
             cd {self.nic}/queues 2> /dev/null &&
                 grep . */* | sed 's/^/vcoal./; s/:/=/'
             :"""
-        return values(end.run("vtraffic counters\n" +
-                              (ours if end is self.keeper else "")))
+        return values(end.run("vtraffic counters | grep vif\n" +
+                              (ours if end is self.keeper else ":")))
 
-    def _flow(self, sender, receiver, address, count, options):
-        def send():
-            receiver.run(f"rm -f /run/sink\nvtraffic sink {PORT_SINK} "
-                         f"-n {count} -i {IDLE_MS} -o /run/sink")
-            said = sender.run(f"vtraffic send {address} {PORT_SINK} "
-                              f"-n {count} {options}")
-            return said + " " + receiver.run(
-                "until [ -s /run/sink ]; do usleep 20000; done\n"
-                "cat /run/sink")
-
-        said, host, domain = self.during(send)
+    def _send(self, sender, receiver, address, count, options):
+        """Numbers of sent and received packets, and of those in disorder."""
+        receiver.run(f"rm -f /run/sink\nvtraffic sink {PORT_SINK} "
+                     f"-n {count} -i {IDLE_MS} -o /run/sink")
+        said = sender.run(f"vtraffic send {address} {PORT_SINK} "
+                          f"-n {count} {options}")
+        said += " " + receiver.run("until [ -s /run/sink ]; do usleep 20000; "
+                                   "done\ncat /run/sink")
         seen = values(said.replace(" ", "\n"))
-        return Flow(seen["sent"], seen["received"], seen["reordered"],
-                    host, domain)
+        return seen["sent"], seen["received"], seen["reordered"]
+
+    def _flow(self, *how):
+        seen, host, domain = self.during(lambda: self._send(*how))
+        return Flow(*seen, host, domain)
 
     def down(self, count, rate=0, size=64, burst=1):
         """Packets from dom0 to the domain."""
@@ -103,17 +105,17 @@ class Link:
         return self._flow(self.domain, self.host, xenhost.DOM0_ADDRESS, count,
                           f"-r {rate} -s {size} -b {burst}")
 
-    def serve(self):
-        """Echoes and drains at both ends, until they end."""
-        for end in (self.host, self.domain):
-            end.run(f"vtraffic echo {PORT_ECHO}\nvtraffic drain {PORT_DRAIN}")
+    def flows(self, count, rate):
+        """Packets each way, all of which must come; nothing is counted."""
+        for way in ((self.host, self.domain, self.domain.address),
+                    (self.domain, self.host, xenhost.DOM0_ADDRESS)):
+            lossless(Flow(*self._send(*way, count, f"-r {rate}"), {}, {}))
 
     def ping(self, count, options=""):
         """Round trips from dom0, where the domain echoes."""
-        said, host, domain = self.during(lambda: self.host.run(
-            f"vtraffic ping {self.domain.address} {PORT_ECHO} "
-            f"-n {count} {options}"))
-        return values(said.replace(" ", "\n")), host, domain
+        said = self.host.run(f"vtraffic ping {self.domain.address} "
+                             f"{PORT_ECHO} -n {count} {options}")
+        return values(said.replace(" ", "\n"))
 
     def streams(self, count, size):
         """TCP one way, then the other."""

@@ -10,9 +10,8 @@ import textwrap
 
 from . import qemu, xenhost
 from .ktap import expect
-from .xenlink import lossless
+from .xenlink import PORT_NOISE
 
-PORT_NOISE = 7010
 NICS = "/sys/kernel/vcoal/vms/dom*/nics"
 HOLD_US = 8000
 
@@ -38,27 +37,20 @@ class Stress:
     def create(self):
         """A domain comes up, with traffic for as long as it lives."""
         self.domain.create()
-        self._begin()
-        self.host.run(f"vtraffic sink {PORT_NOISE} -i 36000000")
         self._noise(self.host, self.domain.address)
-
-    def _begin(self):
-        """What every new domain needs."""
-        self.link.serve()
-        self.domain.run(f"vtraffic sink {PORT_NOISE} -i 36000000")
         self._noise(self.domain, xenhost.DOM0_ADDRESS)
 
     def _noise(self, sender, address):
         send = f"vtraffic send {address} {PORT_NOISE} -r 200 -t 2"
-        sender.run(f"while :; do {send}; usleep 20000; done "
+        sender.run("touch /run/noise\n"
+                   f"while [ -e /run/noise ]; do {send}; usleep 20000; done "
                    "> /dev/null 2>&1 &")
 
     def settle(self):
         """Traffic flows, and both kernels are content."""
         self.link.ping(3)
-        for flow in (self.link.down, self.link.up):
-            lossless(flow(200, 500))
-        seen, *_ = self.link.ping(10)
+        self.link.flows(200, 500)
+        seen = self.link.ping(10)
         expect(seen["lost"] == 0, f"afterwards: {seen}")
         faults = self.host.faults() + self.domain.faults()
         fresh, self._known = faults[self._known:], len(faults)
@@ -93,7 +85,7 @@ class Stress:
                 usleep 20000
                 rmmod vcoal
             done
-            """, 600)
+            """, 1800)
 
     def frontend_rebind(self):
         """The frontend leaves and comes again, under the same vif."""
@@ -131,6 +123,9 @@ class Stress:
         name = self.domain.name
         for _ in range(2):
             self.host.run(f"xl network-detach {name} 0")
+            # the frontend is not waited for; one that still leaves is deaf
+            self.domain.run("while [ -e /sys/class/net/eth0 ]; do "
+                            "usleep 50000; done")
             self.host.run(f"xl network-attach {name} mac={self.domain.mac} "
                           f"{xenhost.VIFS.replace(',', ' ')}")
             self.domain.configure()
@@ -191,9 +186,9 @@ class Stress:
                 usleep 50000
                 rmmod vcoal
             done
-            """, 300)
+            """, 1800)
 
-    def _renew(self):
+    def _wait_until_gone(self):
         self.host.run("""
             n=0
             while ls -d /sys/class/net/vif* > /dev/null 2>&1; do
@@ -202,13 +197,22 @@ class Stress:
                 usleep 100000
             done
             """)
+
+    def _renew(self):
+        self._wait_until_gone()
         self._known = 0
         self.domain.create()
-        self._begin()
+        self._noise(self.domain, xenhost.DOM0_ADDRESS)
 
     def remove(self):
         """The module leaves for good."""
-        self.host.run("if [ -d /sys/module/vcoal ]; then rmmod vcoal; fi")
+        self.host.run("if [ -d /sys/module/vcoal ]; then rmmod vcoal; fi\n"
+                      "rm /run/noise")
+
+    def end(self):
+        """The domain ends."""
+        self.domain.destroy()
+        self._wait_until_gone()
 
     def cases(self):
         """In the order in which they run."""
@@ -241,8 +245,7 @@ class Many:
         """What a domain gets and sends is counted there and nowhere else."""
         vms = "/sys/kernel/vcoal/vms"
         for link in self.links:
-            lossless(link.down(100, 500))
-            lossless(link.up(100, 500))
+            link.flows(100, 500)
         for link in self.links:
             packets = int(self.host.run(
                 f"cat {vms}/dom{link.domain.domid}/stats/packets"))
@@ -268,13 +271,13 @@ class Many:
         self.host.run("sleep 1")
         expect(self.host.ask(f"ls {gone}").status, f"{gone} is still there")
         for other in self.links:
-            lossless(other.down(100, 500))
+            other.flows(100, 500)
 
     def remove(self):
         """The module leaves; the others do not notice."""
         self.host.run("rmmod vcoal")
         for link in self.links:
-            lossless(link.down(100, 500))
+            link.flows(100, 500)
 
     def cases(self):
         """In the order in which they run."""
