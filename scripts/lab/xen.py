@@ -3,7 +3,7 @@
 
 counts     what the module does to interrupts: in dom0, then in the domain
 stress     everything that may happen to a domain; the same with four queues,
-           in short
+           in short; and settings that follow a domain
 many       four domains at once
 
 All hosts are exact, so they may run side by side.
@@ -16,14 +16,15 @@ from . import kernel, ktap, qemu, xenhost
 from .ktap import expect
 from .xencounts import Counts
 from .xenfront import Front
+from .xenkeep import Keep
 from .xenlink import Link
 from .xenstress import Many, Stress
 
 # the first in full, the others in short
 SERIES = ("6.12", "6.1")
 # what depends on the number of queues
-QUEUES = ("create", "insert_and_remove", "frontend_rebind",
-          "save_and_restore", "destroy", "remove")
+QUEUES = ("create", "removal_while_held", "frontend_rebind",
+          "save_and_restore", "remove")
 
 
 class Lab:
@@ -91,6 +92,7 @@ class Lab:
             self._case("stress", stress.end)
             domain = xenhost.Domain(host, 1, queues=4)
             self._stress("queues", domain, QUEUES)
+            self._cases("keep", Keep(Link(domain)).cases())
             self._quiet("stress", host, [domain])
 
     def run(self, part):
