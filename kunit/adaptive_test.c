@@ -29,6 +29,13 @@ static const struct traffic closed[] = {
 	{ "answer in 45 us", 45000, true },
 };
 
+/* Than the ping-pong before, by far. */
+static const struct traffic slower[] = {
+	{ "gap 20 us", 20000 },
+	{ "gap 40 us", 40000 },
+	{ "gap 80 us", 80000 },
+};
+
 static void traffic_desc(const struct traffic *load, char *desc)
 {
 	strscpy(desc, load->name, KUNIT_PARAM_DESC_SIZE);
@@ -37,6 +44,7 @@ static void traffic_desc(const struct traffic *load, char *desc)
 KUNIT_ARRAY_PARAM(dense, dense, traffic_desc);
 KUNIT_ARRAY_PARAM(sparse, sparse, traffic_desc);
 KUNIT_ARRAY_PARAM(closed, closed, traffic_desc);
+KUNIT_ARRAY_PARAM(slower, slower, traffic_desc);
 
 static void holds_what_comes_densely(struct kunit *test)
 {
@@ -155,21 +163,47 @@ static void shortens_the_hold_of_a_crowded_ring(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_RING);
 }
 
-static void budget_is_a_floor(struct kunit *test)
+/* A stream becomes a ping-pong: its own hold keeps it slow. */
+static void lets_go_when_a_loop_closes(struct kunit *test)
 {
+	const struct traffic *load = test->param_value;
+	struct asked asked;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(dense); i++) {
+		traffic_start(test, &asked, "adaptive", LONG_NS);
+		traffic_run(&asked, &dense[i], SETTLED);
+		KUNIT_ASSERT_GT(test, asked.last.params.hold_ns, 0);
+		KUNIT_EXPECT_LE(test, traffic_run(&asked, load, 100),
+				2 * SOON);
+		KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+		KUNIT_EXPECT_EQ(test, asked.last.reason,
+				VCOAL_REASON_CLOSED_LOOP);
+	}
+}
+
+static void holds_when_a_loop_opens(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
 	struct asked asked;
 
-	traffic_start(test, &asked, "adaptive", LONG_NS);
-	asked.limits.irq_rate_max = 4000;
-	traffic_run(&asked, &sparse[1], SETTLED);
-	KUNIT_EXPECT_GE(test, asked.last.params.hold_ns, NSEC_PER_SEC / 4000);
-	KUNIT_EXPECT_LE(test, asked.last.params.hold_ns, LONG_NS);
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	traffic_run(&asked, &closed[0], REST);
+	KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, 0);
+	traffic_run(&asked, load, 4 * SOON);
+	KUNIT_EXPECT_GT(test, asked.last.params.hold_ns, 0);
+}
+
+/* Each check is longer than the one before: not without end. */
+static void rests_for_minutes(struct kunit *test)
+{
+	struct asked asked;
+	u32 held;
 
 	traffic_start(test, &asked, "adaptive", BOUND_NS);
-	asked.limits.irq_rate_max = 4000;
-	traffic_run(&asked, &sparse[1], SETTLED);
-	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
-	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_BUDGET);
+	traffic_run(&asked, &dense[1], SETTLED);
+	held = traffic_run(&asked, &dense[1], 12 * REST);
+	KUNIT_EXPECT_GT(test, held, 12 * REST - REST / 10);
 }
 
 static void obeys_new_limits_at_once(struct kunit *test)
@@ -229,7 +263,9 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE_PARAM(follows_a_falling_load, dense_gen_params),
 	KUNIT_CASE_PARAM(leaves_half_the_ring_free, dense_gen_params),
 	KUNIT_CASE(shortens_the_hold_of_a_crowded_ring),
-	KUNIT_CASE(budget_is_a_floor),
+	KUNIT_CASE_PARAM(lets_go_when_a_loop_closes, closed_gen_params),
+	KUNIT_CASE_PARAM(holds_when_a_loop_opens, slower_gen_params),
+	KUNIT_CASE(rests_for_minutes),
 	KUNIT_CASE(obeys_new_limits_at_once),
 	KUNIT_CASE(no_data_changes_nothing),
 	KUNIT_CASE(survives_a_broken_state),

@@ -14,14 +14,16 @@
  * Steps: OFF measures the queue without a hold. TRY holds for some windows:
  * did it pay? HOLD keeps what paid for as long as it pays. CHECK lets go for
  * some windows to see whether the rate rises: then the loop is closed, and a
- * quarter of the hold is tried. What does not pay goes back to OFF and backs
- * off exponentially, unless the load rises well above the one that was judged.
+ * quarter of the hold is tried, unless each hold released a single frame. What
+ * does not pay goes back to OFF and backs off exponentially, unless the load
+ * rises well above the one that was judged, or falls well below a closed loop.
  * CHECKs are rarer and longer the more of them were passed, so that a queue
- * at rest is left alone.
+ * at rest is left alone; but a load that is not the one that was judged is
+ * checked at once.
  *
  * Limits: the latency class is where the search for a hold begins; a queue so
  * busy that a shorter hold batches as well gets the shorter one, which keeps
- * it far from half a ring. A VM's interrupt budget is a floor under the hold.
+ * it far from half a ring.
  */
 #include <linux/build_bug.h>
 #include <linux/limits.h>
@@ -43,7 +45,7 @@ static enum adaptive_verdict adaptive_judge(const struct adaptive_state *st,
 	u64 lost = st->off.rate - min(st->off.rate, st->on.rate);
 	u32 share = saved * 1024 / meter_whole(now);
 
-	if (share <= adaptive_margin[st->busy])
+	if (share <= adaptive_margin[now->sample->cpu_busy > ADAPTIVE_BUSY])
 		return ADAPTIVE_SPARSE;
 	share = max(share / ADAPTIVE_WORTH, ADAPTIVE_LOSS);
 	if (lost * 1024 <= (u64)st->off.rate * share)
@@ -71,6 +73,7 @@ static void adaptive_enter(struct adaptive_state *st, enum adaptive_phase phase,
 	st->reason = reason;
 	st->credit = ADAPTIVE_CREDIT;
 	st->excess = 0;
+	st->lack = 0;
 	st->fresh = phase == ADAPTIVE_TRY || phase == ADAPTIVE_CHECK;
 	st->meter = (struct meter) {};
 }
@@ -94,16 +97,26 @@ static void adaptive_fail(struct adaptive_state *st, u32 rate,
 	adaptive_enter(st, ADAPTIVE_OFF, reason);
 }
 
-/* Hold, and look again: soon and longer in doubt, else much later. */
+/* Maybe a loop of one: then no hold gathers more. */
+static bool adaptive_alone(const struct adaptive_state *st)
+{
+	return st->batch == 1 && st->alike >= ADAPTIVE_ALIKE / 2;
+}
+
+/*
+ * Hold, and look again: soon and longer in doubt, else much later, if it is no
+ * stream that looks just like a loop of one.
+ */
 static void adaptive_keep(struct adaptive_state *st,
 			  const struct meter_reading *now, bool doubt)
 {
-	if (st->phase == ADAPTIVE_CHECK)
-		st->length *= doubt ? 2 : 4;
+	if (st->phase == ADAPTIVE_CHECK && (doubt || !adaptive_alone(st)))
+		st->length = min(st->length * (doubt ? 2U : 4U),
+				 ADAPTIVE_CHECK_MAX);
 	if (st->length > ADAPTIVE_TRIAL_MAX)
 		st->wait_ns = ADAPTIVE_REST_MS * NSEC_PER_MSEC;
 	else
-		st->wait_ns = min_t(u64, now->window_ns, NSEC_PER_SEC) *
+		st->wait_ns = min_t(u64, now->sample->window_ns, NSEC_PER_SEC) *
 			      st->length *
 			      (doubt ? ADAPTIVE_DOUBT : ADAPTIVE_SPACING);
 	adaptive_enter(st, ADAPTIVE_HOLD, VCOAL_REASON_GROW);
@@ -114,7 +127,8 @@ static void adaptive_shorten(struct adaptive_state *st)
 {
 	u8 level = st->level + 2;
 
-	if (st->max_ns >> level >= ADAPTIVE_HOLD_MIN_NS)
+	if (!adaptive_alone(st) &&
+	    st->max_ns >> level >= ADAPTIVE_HOLD_MIN_NS)
 		adaptive_try(st, level, VCOAL_REASON_SHRINK);
 	else
 		adaptive_fail(st, st->off.rate, VCOAL_REASON_CLOSED_LOOP);
@@ -133,11 +147,60 @@ static bool adaptive_surges(struct adaptive_state *st,
 	return st->excess > ADAPTIVE_SURGE;
 }
 
+/* Much less load than the closed loop that was judged. */
+static bool adaptive_sinks(struct adaptive_state *st,
+			   const struct meter_reading *now)
+{
+	if (st->reason != VCOAL_REASON_CLOSED_LOOP)
+		return false;
+
+	st->lack += st->ref - st->ref / 4 - now->rate;
+	st->lack = max(st->lack, 0);
+
+	return st->lack > ADAPTIVE_LACK;
+}
+
+/* How many frames each of the last holds released, while these are alike. */
+static void adaptive_match(struct adaptive_state *st,
+			   const struct meter_reading *now)
+{
+	u32 batch = meter_batch(now);
+
+	if (batch != st->batch)
+		st->alike = 0;
+	st->batch = batch;
+	if (st->alike < ADAPTIVE_ALIKE)
+		st->alike += min(now->sample->holds, ADAPTIVE_ALIKE);
+}
+
+/*
+ * Another load than the one that was judged? Far fewer frames, or just as many
+ * in every hold: both are what a loop does that has closed.
+ */
+static bool adaptive_turns(struct adaptive_state *st,
+			   const struct meter_reading *now)
+{
+	u32 judged = st->on.rate;
+	u32 by = max(judged, now->rate) - min(judged, now->rate);
+	bool other = st->batch == 1 || (st->batch && by > judged / 16);
+
+	st->odd = other ? min(st->odd + by, METER_RATE_MAX) : 0;
+	st->lack += judged / 2 - now->rate;
+	st->lack = max(st->lack, 0);
+	if (st->checks >= ADAPTIVE_CHECKS)
+		return false;
+
+	return st->lack > max(judged, ADAPTIVE_LACK) ||
+	       (st->odd > ADAPTIVE_ODD &&
+		(st->alike >= ADAPTIVE_ALIKE || adaptive_alone(st)));
+}
+
 static void adaptive_in_off(struct adaptive_state *st,
 			    const struct meter_reading *now)
 {
 	bool surged = st->excess > ADAPTIVE_SURGE;
 	bool surges = adaptive_surges(st, now);
+	bool sinks = adaptive_sinks(st, now);
 	u32 level = 0;
 
 	/* The first window of a new load is half of the old one. */
@@ -147,7 +210,7 @@ static void adaptive_in_off(struct adaptive_state *st,
 	}
 	meter_add(&st->meter, now);
 	meter_fade(&st->meter, ADAPTIVE_FRAMES);
-	if (!surges &&
+	if (!surges && !sinks &&
 	    (st->wait_ns || !meter_full(&st->meter, 2, ADAPTIVE_FRAMES)))
 		return;
 
@@ -167,6 +230,7 @@ static void adaptive_in_try(struct adaptive_state *st,
 	enum adaptive_verdict verdict;
 	bool full;
 
+	adaptive_match(st, now);
 	meter_add(&st->meter, now);
 	full = meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES);
 	/* A queue that stalls must not wait for many frames. */
@@ -176,12 +240,12 @@ static void adaptive_in_try(struct adaptive_state *st,
 
 	meter_result(&st->meter, &st->on);
 	verdict = adaptive_judge(st, now);
-	if (full && verdict == ADAPTIVE_SPARSE)
-		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
-	else if (full && verdict == ADAPTIVE_PAYS)
-		adaptive_keep(st, now, false);
-	else if (full || verdict >= ADAPTIVE_DOUBTFUL)
+	if (verdict >= ADAPTIVE_DOUBTFUL)
 		adaptive_enter(st, ADAPTIVE_CHECK, VCOAL_REASON_PROBE);
+	else if (full && verdict == ADAPTIVE_SPARSE)
+		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
+	else if (full)
+		adaptive_keep(st, now, false);
 }
 
 static void adaptive_in_check(struct adaptive_state *st,
@@ -204,12 +268,14 @@ static void adaptive_in_check(struct adaptive_state *st,
 }
 
 /* As short as batches well, but not longer than a closed loop bears. */
-static void adaptive_fit(struct adaptive_state *st)
+static void adaptive_fit(struct adaptive_state *st,
+			 const struct vcoal_sample *s)
 {
+	bool crowded = s->ring_size && s->ring_peak > s->ring_size / 2;
 	u32 batch = adaptive_batch(st, st->level);
 
 	st->reason = VCOAL_REASON_STAY;
-	if (st->crowded && st->level < ADAPTIVE_LEVELS) {
+	if (crowded && st->level < ADAPTIVE_LEVELS) {
 		st->level++;
 		st->shut = st->level;
 		st->reason = VCOAL_REASON_RING;
@@ -226,7 +292,7 @@ static void adaptive_fit(struct adaptive_state *st)
 static void adaptive_in_hold(struct adaptive_state *st,
 			     const struct meter_reading *now)
 {
-	s32 cost = min(now->work / now->frames, METER_COST_MAX);
+	s32 cost = min(now->work / now->sample->frames, METER_COST_MAX);
 	s32 gain = clamp(ADAPTIVE_BREAK_EVEN - cost, -ADAPTIVE_CREDIT_STEP,
 			 ADAPTIVE_CREDIT_STEP);
 	bool fell = gain < 0 && meter_jumps(&st->meter, now->rate);
@@ -237,11 +303,17 @@ static void adaptive_in_hold(struct adaptive_state *st,
 	if (!fell)
 		meter_add(&st->meter, now);
 	meter_fade(&st->meter, ADAPTIVE_TRIAL_MAX);
-	adaptive_fit(st);
+	adaptive_match(st, now);
+	adaptive_fit(st, now->sample);
 
 	if (st->credit < 0) {
 		adaptive_fail(st, 0, VCOAL_REASON_SPARSE);
-	} else if (!st->wait_ns && st->meter.steady >= ADAPTIVE_STEADY) {
+	} else if (gain >= 0 && st->wait_ns && adaptive_turns(st, now)) {
+		st->length = ADAPTIVE_TRIAL;
+		st->wait_ns = 0;
+		st->meter = (struct meter) {};
+	} else if (gain >= 0 && !st->wait_ns &&
+		   st->meter.steady >= ADAPTIVE_STEADY) {
 		meter_result(&st->meter, &st->on);
 		adaptive_enter(st, ADAPTIVE_CHECK, VCOAL_REASON_PROBE);
 	}
@@ -250,8 +322,12 @@ static void adaptive_in_hold(struct adaptive_state *st,
 static void adaptive_step(struct adaptive_state *st,
 			  const struct meter_reading *now)
 {
+	if (st->checks)
+		st->checks--;
 	if (st->fresh) {
 		st->fresh = false;
+		st->checks = min(st->checks + ADAPTIVE_CHECK_COST,
+				 2 * ADAPTIVE_CHECKS);
 		return;
 	}
 
@@ -276,8 +352,6 @@ static void adaptive_learn(struct adaptive_state *st,
 	struct meter_reading now;
 
 	meter_read(&now, s);
-	st->crowded = s->ring_size && s->ring_peak > s->ring_size / 2;
-	st->busy = s->cpu_busy > ADAPTIVE_BUSY;
 	st->wait_ns -= min(st->wait_ns, s->window_ns);
 	adaptive_step(st, &now);
 }
@@ -285,34 +359,17 @@ static void adaptive_learn(struct adaptive_state *st,
 /* Whatever the state says: a shift must be one, a reason must have a word. */
 static void adaptive_sanitise(struct adaptive_state *st)
 {
-	st->level = min_t(u8, st->level, ADAPTIVE_LEVELS);
+	st->level &= ADAPTIVE_LEVEL_MASK;
 	st->reason = min_t(u8, st->reason, VCOAL_REASON_COUNT - 1);
-}
-
-/* The VM's budget: hold at least this long, as far as the class allows. */
-static u32 adaptive_floor_ns(const struct vcoal_limits *limits)
-{
-	if (!limits->irq_rate_max)
-		return 0;
-
-	return min((u32)NSEC_PER_SEC / limits->irq_rate_max, limits->max_ns);
 }
 
 static struct vcoal_decision adaptive_answer(const struct adaptive_state *st,
 					     const struct vcoal_limits *limits)
 {
 	bool holds = st->phase == ADAPTIVE_TRY || st->phase == ADAPTIVE_HOLD;
-	u32 hold_ns = holds ? limits->max_ns >> st->level : 0;
-	u32 floor_ns = adaptive_floor_ns(limits);
-
-	if (hold_ns < floor_ns)
-		return (struct vcoal_decision) {
-			.params.hold_ns = floor_ns,
-			.reason = VCOAL_REASON_BUDGET,
-		};
 
 	return (struct vcoal_decision) {
-		.params.hold_ns = hold_ns,
+		.params.hold_ns = holds ? limits->max_ns >> st->level : 0,
 		.reason = limits->max_ns ? st->reason : VCOAL_REASON_BOUND,
 	};
 }

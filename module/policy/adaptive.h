@@ -11,6 +11,7 @@
 
 #define ADAPTIVE_TRIAL		4U	/* windows of a first comparison */
 #define ADAPTIVE_TRIAL_MAX	16U	/* of the last one */
+#define ADAPTIVE_CHECK_MAX	64U	/* and of all after it */
 #define ADAPTIVE_FRAMES		32U	/* frames that make a comparison */
 #define ADAPTIVE_STEADY		3U	/* windows without a jump of the rate */
 #define ADAPTIVE_SPACING	64U	/* a check takes 1/64 of the time */
@@ -19,6 +20,11 @@
 #define ADAPTIVE_BACKOFF_MS	256U	/* then 2 s, then 16 s */
 #define ADAPTIVE_BACKOFFS	2U	/* times the backoff grows, by 8 */
 #define ADAPTIVE_SURGE		METER_RATE(12)	/* frames too many */
+#define ADAPTIVE_LACK		METER_RATE(12)	/* frames too few */
+#define ADAPTIVE_ALIKE		8U	/* holds that are no chance */
+#define ADAPTIVE_ODD		METER_RATE(2)	/* frames too many or few */
+#define ADAPTIVE_CHECKS		512U	/* no extra check beyond these, ... */
+#define ADAPTIVE_CHECK_COST	384U	/* one adds this, a window takes 1 */
 #define ADAPTIVE_CREDIT		160	/* six windows that do not pay */
 #define ADAPTIVE_BREAK_EVEN	(s32)(METER_NOT_HELD - 6)	/* overhead */
 #define ADAPTIVE_CREDIT_STEP	40	/* most that one window moves it */
@@ -29,6 +35,7 @@
 #define ADAPTIVE_HOLD_MIN_NS	12000U	/* a shorter hold is a timer wasted */
 #define ADAPTIVE_BUSY		768U	/* 1/1024 of the CPU */
 #define ADAPTIVE_LEVELS		10U	/* halvings of the class */
+#define ADAPTIVE_LEVEL_MASK	15U
 
 enum adaptive_phase {
 	ADAPTIVE_OFF,		/* no hold */
@@ -53,6 +60,10 @@ enum adaptive_verdict {
  * @max_ns: the latency class this state was learned for
  * @ref: rate of the load that was judged, 0 while unknown
  * @excess: how sure it is that the load rose
+ * @lack: how sure it is that the load fell
+ * @batch: frames of every hold in the last window, 0 if they differ
+ * @odd: sum of what the rate is off the judged one while they do not
+ * @checks: extra checks and tries of late
  * @credit: how sure it is that holding pays
  * @phase: enum adaptive_phase
  * @reason: enum vcoal_reason
@@ -60,9 +71,8 @@ enum adaptive_verdict {
  * @length: windows of the next check
  * @level: the hold is @max_ns >> @level
  * @shut: least level that a closed loop bears
+ * @alike: holds in a row with @batch frames
  * @fresh: the next window belongs half to the phase before
- * @busy: the CPU has little time left
- * @crowded: more than half of the ring was full
  */
 struct adaptive_state {
 	struct meter meter;
@@ -72,6 +82,10 @@ struct adaptive_state {
 	u32 max_ns;
 	u32 ref;
 	s32 excess;
+	s32 lack;
+	u32 batch;
+	u32 odd;
+	u16 checks;
 	s16 credit;
 	u8 phase;
 	u8 reason;
@@ -79,9 +93,8 @@ struct adaptive_state {
 	u8 length;
 	u8 level;
 	u8 shut;
+	u8 alike;
 	u8 fresh;
-	bool crowded;
-	bool busy;
 };
 
 #endif /* _VCOAL_POLICY_ADAPTIVE_H */

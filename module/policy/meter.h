@@ -27,18 +27,14 @@
 
 /**
  * struct meter_reading - one window
- * @window_ns: its length
- * @bytes: its payload
- * @frames: its frames
  * @work: overhead of all of them: interrupts, timers, polls
  * @rate: METER_RATE() a millisecond
+ * @sample: all of it
  */
 struct meter_reading {
-	u64 window_ns;
-	u64 bytes;
-	u32 frames;
 	u32 work;
 	u32 rate;
+	const struct vcoal_sample *sample;
 };
 
 /**
@@ -80,25 +76,31 @@ struct meter_result {
 static inline void meter_read(struct meter_reading *r,
 			      const struct vcoal_sample *s)
 {
-	u32 empty = min(s->empty_holds, s->polls);
-
-	r->window_ns = s->window_ns;
-	r->bytes = s->bytes;
-	r->frames = s->frames;
 	r->work = s->irqs * METER_IRQ + s->holds * METER_TIMER +
-		  (s->polls - empty) * METER_POLL + empty * METER_EMPTY;
+		  s->polls * METER_POLL -
+		  s->empty_holds * (METER_POLL - METER_EMPTY);
 	r->rate = min_t(u64, METER_RATE_MAX,
 			div64_u64((u64)s->frames * METER_RATE(NSEC_PER_MSEC),
 				  s->window_ns));
+	r->sample = s;
+}
+
+/* Frames of every poll, when all ended a hold and found as many; else 0. */
+static inline u32 meter_batch(const struct meter_reading *r)
+{
+	const struct vcoal_sample *s = r->sample;
+
+	return s->polls == s->holds && s->frames == s->holds * s->ring_peak ?
+	       s->ring_peak : 0;
 }
 
 /* All that a frame like these costs when it is not held. */
 static inline u32 meter_whole(const struct meter_reading *r)
 {
-	u64 bytes = r->frames ? div_u64(r->bytes, r->frames) : 0;
+	const struct vcoal_sample *s = r->sample;
+	u64 bytes = div64_u64(s->bytes, (u64)s->frames * METER_BYTES);
 
-	return METER_FRAME + METER_NOT_HELD +
-	       min_t(u64, METER_COST_MAX, bytes / METER_BYTES);
+	return METER_FRAME + METER_NOT_HELD + min_t(u64, METER_COST_MAX, bytes);
 }
 
 /* A load that doubled or halved is another load. */
@@ -132,8 +134,8 @@ static inline void meter_add(struct meter *m, const struct meter_reading *r)
 		m->rate_sq = 0;
 	}
 	m->windows++;
-	m->ns += r->window_ns;
-	m->frames += r->frames;
+	m->ns += r->sample->window_ns;
+	m->frames += r->sample->frames;
 	m->work += r->work;
 	m->steady++;
 	m->rate += r->rate;

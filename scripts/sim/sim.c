@@ -157,6 +157,20 @@ static void sim_note(struct sim *sim, const struct vcoal_decision *decision)
 	res->nr_steps++;
 }
 
+/* The VM's interrupt budget, as far as the class allows. */
+static void sim_floor(const struct sim *sim, struct vcoal_decision *decision)
+{
+	const struct vcoal_limits *limits = &sim->scen->limits;
+	u32 floor_ns;
+
+	if (!limits->irq_rate_max || sim->policy->unbounded ||
+	    sim->policy->passive)
+		return;
+	floor_ns = min((u32)NSEC_PER_SEC / limits->irq_rate_max,
+		       limits->max_ns);
+	decision->params.hold_ns = max(decision->params.hold_ns, floor_ns);
+}
+
 /* As the module's control does it. */
 static void sim_clamp(struct sim *sim, struct vcoal_decision *decision)
 {
@@ -168,6 +182,7 @@ static void sim_clamp(struct sim *sim, struct vcoal_decision *decision)
 		sim->res->over_limit++;
 		decision->params.hold_ns = sim->scen->limits.max_ns;
 	}
+	sim_floor(sim, decision);
 	if (!sim->scen->frames_ok) {
 		decision->params.frames = 0;
 		if (!sim->win.s.frames || sim->policy->unbounded)

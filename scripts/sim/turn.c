@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Traffic that turns, on one queue: a stream becomes a ping-pong, and a
+ * ping-pong becomes a stream, at once or after a pause.
+ */
+#include "selftest.h"
+
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+#include <math.h>
+#include <stdio.h>
+#include "score.h"
+
+#define TURN_NS		(2500 * NSEC_PER_MSEC)	/* enough to come to rest */
+#define AFTER_NS	(500 * NSEC_PER_MSEC)
+#define FIRST_NS	(250 * NSEC_PER_MSEC)	/* before OFF tries again */
+#define REACTION_NS	(10 * NSEC_PER_MSEC)
+#define RESONANT_NS	(600 * NSEC_PER_MSEC)
+#define HOLD_NS		(40 * NSEC_PER_MSEC)
+
+struct turn {
+	u32 max_us;
+	u32 rate;
+	u32 rtt_ns;
+	u64 pause_ns;
+};
+
+static const u32 rates[] = { 1000, 2000, 4000, 5000, 10000, 20000, 50000 };
+static const u32 rtts_ns[] = { 20000, 50000, 59000, 150000, 400000 };
+static const u64 pauses_ns[] = { 0, 30 * NSEC_PER_MSEC, NSEC_PER_SEC };
+
+#define TURNS	(CLASSES * ARRAY_SIZE(rates) * ARRAY_SIZE(rtts_ns) *	\
+		 ARRAY_SIZE(pauses_ns))
+
+static struct sim_scenario scen;
+static struct sim_result off;
+static struct sim_result res;
+
+static struct turn turn_number(u32 i)
+{
+	struct turn turn = { .max_us = class_us[i % CLASSES] };
+
+	i /= CLASSES;
+	turn.rate = rates[i % ARRAY_SIZE(rates)];
+	i /= ARRAY_SIZE(rates);
+	turn.rtt_ns = rtts_ns[i % ARRAY_SIZE(rtts_ns)];
+	turn.pause_ns = pauses_ns[i / ARRAY_SIZE(rtts_ns)];
+
+	return turn;
+}
+
+static void turn_prepare(const struct turn *turn, bool closes)
+{
+	u64 turn_ns = TURN_NS + turn->pause_ns;
+	struct sim_source *stream, *loop;
+
+	one_source(&scen, SRC_PACED, turn->rate, turn->max_us, HELD_OUT_SEED);
+	scen.duration_ns = turn_ns + AFTER_NS;
+	stream = &scen.sources[0];
+	loop = scenario_add(&scen, SRC_CLOSED);
+	loop->clients = 1;
+	loop->rtt_ns = turn->rtt_ns;
+	*(closes ? &stream->stop_ns : &loop->stop_ns) = TURN_NS;
+	*(closes ? &loop->start_ns : &stream->start_ns) = turn_ns;
+}
+
+/* For how long of @ns after the turn a hold was set. */
+static u64 turn_held(const struct turn *turn, u64 ns)
+{
+	u64 from = TURN_NS + turn->pause_ns;
+	u64 begin, end, held = 0;
+	u32 i;
+
+	for (i = 0; i < res.nr_steps && i < SIM_STEPS; i++) {
+		begin = max(res.steps[i].when, from);
+		end = i + 1 < res.nr_steps ? res.steps[i + 1].when : SIM_NEVER;
+		end = min(end, from + ns);
+		if (res.steps[i].hold_ns && begin < end)
+			held += end - begin;
+	}
+
+	return held;
+}
+
+/* One frame a hold before and after the turn: nothing that shows it. */
+static bool turn_resonates(const struct turn *turn)
+{
+	return fabs(turn->max_us * turn->rate / 1e6 - 1) < 0.1;
+}
+
+/*
+ * A loop of one that is slowed down must be let go of soon, and end up with
+ * nearly all its round trips.
+ */
+void adaptive_lets_go_when_a_loop_closes(void)
+{
+	u64 held, limit, worst = 0;
+	double kept, least = 1;
+	struct turn turn;
+	u32 i;
+
+	for (i = 0; i < TURNS; i++) {
+		turn = turn_number(i);
+		turn_prepare(&turn, true);
+		limit = REACTION_NS;
+		if (turn_resonates(&turn)) {
+			limit = RESONANT_NS;
+			scen.duration_ns += 2 * RESONANT_NS;
+		}
+		sim_run(&scen, &vcoal_policy_observe, &off);
+		sim_run(&scen, &vcoal_policy_adaptive, &res);
+		kept = (double)res.ops / off.ops;
+		held = turn_held(&turn, max(FIRST_NS, 2 * limit));
+		/* A hold shorter than the answer takes slows nobody down. */
+		expect(held <= limit || kept > 0.985,
+		       "%u us, %u/s, answer in %u us: held for %.1f ms",
+		       turn.max_us, turn.rate, turn.rtt_ns / 1000, held / 1e6);
+		if (turn_resonates(&turn))
+			continue;
+		expect(kept >= 0.97, "%u us, %u/s, answer in %u us: %.1f %%",
+		       turn.max_us, turn.rate, turn.rtt_ns / 1000, 100 * kept);
+		least = fmin(least, kept);
+		if (kept <= 0.985)
+			worst = max(worst, held);
+	}
+	printf("# %zu loops: held for %.1f ms at most, %.1f %% of the round trips at least\n",
+	       TURNS, worst / 1e6, 100 * least);
+}
+
+/* A stream much slower or faster than the loop, and well worth a hold. */
+static bool turn_shows(const struct turn *turn)
+{
+	double loop, share;
+
+	one_source(&scen, SRC_CLOSED, 0, turn->max_us, HELD_OUT_SEED);
+	scen.sources[0].clients = 1;
+	scen.sources[0].rtt_ns = turn->rtt_ns;
+	sim_run(&scen, &vcoal_policy_observe, &off);
+	loop = off.ops * 1e9 / scen.duration_ns;
+	share = turn->rate / loop;
+
+	return turn->rate * turn->max_us >= 1300000 &&
+	       (share < 0.6 || share > 1.7);
+}
+
+void adaptive_holds_when_a_loop_opens(void)
+{
+	u64 idle, worst = 0;
+	struct turn turn;
+	u32 i, shown = 0;
+
+	for (i = 0; i < TURNS; i++) {
+		turn = turn_number(i);
+		if (!turn_shows(&turn))
+			continue;
+		turn_prepare(&turn, false);
+		sim_run(&scen, &vcoal_policy_adaptive, &res);
+		idle = FIRST_NS - turn_held(&turn, FIRST_NS);
+		expect(idle <= HOLD_NS,
+		       "%u us, %u/s, answer in %u us: not held for %.1f ms",
+		       turn.max_us, turn.rate, turn.rtt_ns / 1000, idle / 1e6);
+		worst = max(worst, idle);
+		shown++;
+	}
+	printf("# %u streams: not held for %.1f ms at most\n", shown,
+	       worst / 1e6);
+}
