@@ -6,6 +6,8 @@ it and no thread of the emulator moves its packets, so the same job always
 gives the same result, however busy this machine is.
 """
 
+import hashlib
+import re
 import subprocess
 from pathlib import Path
 
@@ -24,12 +26,17 @@ class MachineError(Exception):
     """A guest did not finish its job."""
 
 
-def initrd(name, boot, module, job, names=image.MODULES):
-    """Initial RAM file system of a guest that does this job."""
+def contents(boot, module, job, names):
+    """What a guest needs to do this job."""
     archive = image.contents(boot, module, names)
     archive.file("init", INIT.read_bytes(), executable=True)
     archive.file("job", job.encode())
-    return image.save(archive, name)
+    return archive
+
+
+def initrd(name, boot, module, job, names=image.MODULES):
+    """Initial RAM file system of a guest that does this job."""
+    return image.save(contents(boot, module, job, names), name)
 
 
 def _command(boot, disk, console, result):
@@ -44,7 +51,25 @@ def _command(boot, disk, console, result):
             "-kernel", str(boot.vmlinuz), "-initrd", str(disk),
             "-append", APPEND,
             "-serial", f"file:{console}", "-serial", f"file:{result}",
-            *qemu.hub_nics(2, qemu.EXACT_NIC)]
+            *qemu.hub_nics(4, qemu.EXACT_NIC)]
+
+
+def emulator():
+    """Version of the emulator's package."""
+    apt.install(qemu.PACKAGES)
+    said = apt.run(["qemu-system-x86_64", "--version"])
+    return re.search(r"\(Debian (\S+)\)", said)[1]
+
+
+def key(boot, job):
+    """One word for all that decides what a job prints, but the module."""
+    archive = contents(boot, None, job, image.MODULES)
+    nothing = Path("-")
+    parts = [archive.digest(), emulator(),
+             hashlib.sha256(boot.vmlinuz.read_bytes()).hexdigest(),
+             *_command(boot, nothing, nothing, nothing)]
+    parts.remove(str(boot.vmlinuz))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def run(name, boot, disk, options=()):

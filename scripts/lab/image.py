@@ -69,6 +69,10 @@ class Archive:
         self._entry("TRAILER!!!", 0, b"")
         path.write_bytes(self._data)
 
+    def digest(self):
+        """One word for what is in it so far."""
+        return hashlib.sha256(self._data).hexdigest()
+
 
 def _libraries(binary):
     """Shared libraries of a program, as the loader finds them."""
@@ -164,13 +168,14 @@ def _add_tools(archive):
 
 
 def contents(image, module, names=MODULES):
-    """What every guest needs, with module as /vcoal.ko; not yet written."""
+    """What every guest needs, with a module as /vcoal.ko; not yet written."""
     archive = Archive()
     for folder in FOLDERS:
         archive.folder(folder)
     _add_tools(archive)
     _add_modules(archive, image, names)
-    archive.file("vcoal.ko", _without_debug_info(module))
+    if module:
+        archive.file("vcoal.ko", _without_debug_info(module))
     return archive
 
 
