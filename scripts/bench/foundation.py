@@ -86,8 +86,8 @@ def _profile(study, who):
 
 def run():
     """Measure, and write foundation.json and foundation.md."""
-    study = Study(phases=5)
-    study.run(PEERS, LOADS, traced=False)
+    study = Study(phases=5, keep=True)
+    study.run(PEERS, LOADS)
     document = {"inputs": study.inputs(), "results": study.results,
                 "profile": {who.name: _profile(study, who)
                             for who in PROFILED},

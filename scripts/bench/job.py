@@ -7,7 +7,7 @@ from pathlib import Path
 FUNCTIONS = Path(__file__).parent / "guest" / "functions.sh"
 REST = "vtraffic rest -t $SECONDS -m $PHASES"
 SECONDS = 0.2
-# the first packets are slow: nothing is in the caches yet
+# what the first packets allocate is not theirs to pay
 WARM_UP = "udp -r 5000 -t 0.1 > /run/warm"
 
 
@@ -18,12 +18,12 @@ def prepared(peer, phases, *lines):
                       "prepare", peer.setup, "set +e", *lines, ""])
 
 
-def measured(peer, loads, phases, traced):
-    """Run workloads; traced also for the delays that tracepoints show."""
+def measured(peer, loads, phases):
+    """Run workloads; those of a policy also for what tracepoints show."""
     lines = ["vtraffic soak", WARM_UP, _line("sample", "rest", REST)]
     for load in loads:
         lines.append(_line("sample", load.name, load.load))
-        if traced:
+        if peer.policy:
             lines.append(_line("traced", load.name, load.load))
     return prepared(peer, phases, *lines)
 

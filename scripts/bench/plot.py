@@ -2,18 +2,55 @@
 """Results as SVG, drawn by hand: no library is needed to look at them."""
 
 import html
+import math
 
-from . import oracle, peer
+from . import peer
 
-WIDTH, HEIGHT = 460, 320
-LEFT, RIGHT, TOP, BOTTOM = 64, 120, 30, 44
-COLOURS = {"stock": "#000000", "off": "#777777", "observe": "#aaaaaa",
+WIDTH, HEIGHT = 480, 320
+LEFT, RIGHT, TOP, BOTTOM = 72, 16, 30, 44
+LEGEND = 30
+GREY, LIGHT = "#999999", "#eeeeee"
+COLOURS = {"stock": "#000000", "off": "#777777", "observe": "#bbbbbb",
            "fixed": "#1f77b4", "defer": "#2ca02c", "adaptive": "#d62728",
            "rate": "#9467bd", "dim": "#ff7f0e", "aic": "#8c564b"}
+NAMES = {"stock": "stock", "off": "mode off", "observe": "observe",
+         "fixed": "fixed (us)", "defer": "napi_defer", "rate": "rate",
+         "dim": "dim", "aic": "aic", "adaptive": "adaptive (class)"}
+# room that a label takes, pixels
+LABEL_X, LABEL_Y = 24, 10
+STEPS = (1, 2, 5, 10)
 
 
-def _colour(name):
-    return COLOURS[name.split("-")[0]]
+def _family(name):
+    return name.split("-")[0]
+
+
+def _text(x, y, text, anchor="start", size=11, colour="#000000"):
+    return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" '
+            f'text-anchor="{anchor}">{html.escape(str(text))}</text>')
+
+
+def _line(x1, y1, x2, y2, colour):
+    return (f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" '
+            f'stroke="{colour}"/>')
+
+
+def _marker(x, y, name):
+    """Policies are squares, settings are dots."""
+    colour = COLOURS[_family(name)]
+    if _family(name) in peer.POLICIES:
+        return (f'<rect x="{x - 3.5:.1f}" y="{y - 3.5:.1f}" width="7" '
+                f'height="7" fill="{colour}"/>')
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>'
+
+
+def ticks(low, high, number=5):
+    """Round values between two others."""
+    raw = (high - low) / number
+    power = 10 ** math.floor(math.log10(raw))
+    step = next(power * k for k in STEPS if power * k >= raw)
+    first = math.ceil(low / step)
+    return [k * step for k in range(first, math.floor(high / step) + 1)]
 
 
 class Chart:
@@ -21,19 +58,14 @@ class Chart:
 
     def __init__(self, title, x_label, y_label, x_range, y_range):
         self._x, self._y = x_range, y_range
-        self._parts = []
-        self._text(WIDTH / 2, TOP - 12, title, "middle", 13)
-        self._text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_label, "middle")
-        self._parts.append(
-            f'<text x="14" y="{(TOP + HEIGHT - BOTTOM) / 2}" font-size="11" '
-            f'text-anchor="middle" transform="rotate(-90 14 '
-            f'{(TOP + HEIGHT - BOTTOM) / 2})">{html.escape(y_label)}</text>')
-        self._axes()
-
-    def _text(self, x, y, text, anchor="start", size=11, colour="#000000"):
-        self._parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" '
-            f'text-anchor="{anchor}">{html.escape(str(text))}</text>')
+        self._labels = []
+        middle = (TOP + HEIGHT - BOTTOM) / 2
+        self._parts = [
+            _text(WIDTH / 2, TOP - 12, title, "middle", 13),
+            _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, x_label, "middle"),
+            f'<text x="14" y="{middle}" font-size="11" text-anchor="middle" '
+            f'transform="rotate(-90 14 {middle})">{html.escape(y_label)}'
+            '</text>']
 
     def _px(self, x):
         low, high = self._x
@@ -44,24 +76,40 @@ class Chart:
         return HEIGHT - BOTTOM - (y - low) / (high - low) * (
             HEIGHT - TOP - BOTTOM)
 
-    def _axes(self):
+    def axes(self):
+        """Frame, grid and numbers: behind all that is drawn later."""
+        for x in ticks(*self._x):
+            self._parts += [
+                _line(self._px(x), TOP, self._px(x), HEIGHT - BOTTOM, LIGHT),
+                _text(self._px(x), HEIGHT - BOTTOM + 14, f"{x:g}", "middle",
+                      10)]
+        for y in ticks(*self._y):
+            self._parts += [
+                _line(LEFT, self._py(y), WIDTH - RIGHT, self._py(y), LIGHT),
+                _text(LEFT - 5, self._py(y) + 3, f"{y:,.0f}", "end", 10)]
         self._parts.append(
             f'<rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" '
-            f'height="{HEIGHT - TOP - BOTTOM}" fill="none" stroke="#999999"/>')
-        for step in range(6):
-            x = self._x[0] + step / 5 * (self._x[1] - self._x[0])
-            y = self._y[0] + step / 5 * (self._y[1] - self._y[0])
-            self._text(self._px(x), HEIGHT - BOTTOM + 14, f"{x:.0f}", "middle",
-                       10)
-            self._text(LEFT - 5, self._py(y) + 3, f"{y:.0f}", "end", 10)
+            f'height="{HEIGHT - TOP - BOTTOM}" fill="none" stroke="{GREY}"/>')
 
-    def point(self, x, y, name):
-        """A labelled dot."""
-        colour = _colour(name)
+    def band(self, x1, x2, colour):
+        """A span of x."""
+        self._parts.append(
+            f'<rect x="{self._px(x1):.1f}" y="{TOP}" '
+            f'width="{self._px(x2) - self._px(x1):.1f}" '
+            f'height="{HEIGHT - TOP - BOTTOM}" fill="{colour}"/>')
+
+    def point(self, x, y, name, label=""):
+        """A dot, with a label where there is room for one."""
         px, py = self._px(x), self._py(y)
-        self._parts.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3.5" '
-                           f'fill="{colour}"/>')
-        self._text(px + 5, py + 3, name, size=8, colour=colour)
+        self._parts.append(_marker(px, py, name))
+        if not label or any(abs(px - ox) < LABEL_X and abs(py - oy) < LABEL_Y
+                            for ox, oy in self._labels):
+            return
+        self._labels.append((px, py))
+        right = px > WIDTH - RIGHT - 2 * LABEL_X
+        self._parts.append(_text(px + (-6 if right else 6), py - 4, label,
+                                 "end" if right else "start", 9,
+                                 COLOURS[_family(name)]))
 
     def line(self, points, colour, dashes=""):
         """A line through points."""
@@ -78,60 +126,33 @@ class Chart:
             path += [(x, y), (until, y)]
         self.line(path, colour)
 
-    def svg(self, x=0, y=0):
+    def svg(self, x, y):
         """The chart, placed."""
         return f'<g transform="translate({x} {y})">{"".join(self._parts)}</g>'
 
 
-def page(charts, columns=2):
+def families(names):
+    """What a legend has to explain, in a fixed order."""
+    there = {_family(name) for name in names}
+    return [name for name in NAMES if name in there]
+
+
+def _legend(names):
+    parts, x = [], LEFT
+    for name in names:
+        parts += [_marker(x, LEGEND / 2, name),
+                  _text(x + 9, LEGEND / 2 + 4, NAMES[name])]
+        x += 26 + 7 * len(NAMES[name])
+    return "".join(parts)
+
+
+def page(charts, legend=(), columns=2):
     """A drawing of several charts."""
-    rows = -(-len(charts) // columns)
-    body = "\n".join(chart.svg(i % columns * WIDTH, i // columns * HEIGHT)
+    rows, top = -(-len(charts) // columns), LEGEND if legend else 0
+    body = "\n".join(chart.svg(i % columns * WIDTH,
+                               top + i // columns * HEIGHT)
                      for i, chart in enumerate(charts))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" '
-            f'width="{columns * WIDTH}" height="{rows * HEIGHT}" '
+            f'width="{columns * WIDTH}" height="{top + rows * HEIGHT}" '
             f'font-family="sans-serif">\n<rect width="100%" height="100%" '
-            f'fill="#ffffff"/>\n{body}\n</svg>\n')
-
-
-def _bounds(values, margin=0.05):
-    low, high = min(values), max(values)
-    room = (high - low) * margin or 1
-    return low - room, high + room
-
-
-def frontier(name, row, unit):
-    """Cost against the delay that the traffic itself saw, beyond stock's."""
-    stock = row[peer.STOCK.name]["p50_us"]
-    dots = {who: (result["p50_us"] - stock, result["instructions"])
-            for who, result in row.items()}
-    chart = Chart(name, "median delay beyond stock, us",
-                  f"instructions per {unit}",
-                  _bounds([x for x, _ in dots.values()]),
-                  _bounds([y for _, y in dots.values()]))
-    chart.line(_best_so_far(dots), "#1f77b4", "4 3")
-    for who, (x, y) in dots.items():
-        chart.point(x, y, who)
-    return chart
-
-
-def _best_so_far(dots):
-    """The oracle's frontier: fixed holds that no smaller delay undercuts."""
-    fixed = sorted(dots[who.name] for who in (peer.STOCK, *peer.FIXED)
-                   if who.name in dots)
-    line = []
-    for x, y in fixed:
-        if not line or y < line[-1][1]:
-            line.append((x, y))
-    return line
-
-
-def series(name, decisions, queue, end_ms, bound_us):
-    """The hold that a policy chose, over time."""
-    points = [(when, hold) for when, which, hold, _ in decisions
-              if which == queue]
-    chart = Chart(f"{name}: {queue}", "ms", "hold, us", (0, end_ms),
-                  (0, 1.1 * bound_us))
-    if points:
-        chart.steps(points, end_ms, COLOURS["adaptive"])
-    return chart
+            f'fill="#ffffff"/>\n{_legend(legend)}\n{body}\n</svg>\n')

@@ -16,8 +16,10 @@ from lab import apt
 from . import job, machine
 
 PLUGIN = Path(__file__).parent / "plugin"
-POLL, INTERRUPT, SEND = "vcoal_napi_poll", "vnet_callback", "vnet_start_xmit"
-HOT = (POLL, INTERRUPT, SEND)
+POLL_RX, POLL_TX = "vnet_poll_rx", "vnet_poll_tx"
+INTERRUPT, SEND = "vnet_callback", "vnet_start_xmit"
+POLLS = (POLL_RX, POLL_TX)
+HOT = (*POLLS, INTERRUPT, SEND)
 OURS, DRIVER = "vcoal", "virtio_net"
 SYMBOLS = (f"grep -E '\\[({OURS}|{DRIVER})\\]' /proc/kallsyms")
 PAGE = 4096
@@ -69,8 +71,11 @@ def entries(name, boot, module, peer, load):
     text = machine.run(name, boot, disk)
     symbols = _symbols(text, OURS)
     counts = apt.cache_dir("logs") / f"{name}.scope"
+    # the core enters both kinds of poll by the same function
+    polls = "".join(f",as={addr:x}" for addr, function in symbols.items()
+                    if function in POLLS)
     options = ["-plugin", f"{_plugin()},ours={_range(symbols)},"
-               f"driver={_range(_symbols(text, DRIVER))},out={counts}"]
+               f"driver={_range(_symbols(text, DRIVER))},out={counts}{polls}"]
     if machine.run(name, boot, disk, options) != text:
         raise ProfileError(f"{name}: not the same with and without plugin")
     rows = (line.split() for line in counts.read_text().splitlines())

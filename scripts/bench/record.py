@@ -146,14 +146,19 @@ def _quantile(counts, rank):
     return max(counts)
 
 
-def _decisions(lines):
+def _decisions(lines, counters):
     """[milliseconds after the load began, queue, hold in microseconds,
-    reason] of each change."""
+    reason] of each change, those that the queues begin with first."""
     begun = [float(match[1]) for match in map(BEGUN.search, lines) if match]
     rows = [match.groups() for match in map(DECIDED.search, lines) if match]
-    return [[round((float(when) - begun[0]) * 1000, 3), f"{nic}/{queue}",
-             int(hold) / 1000, reason]
-            for when, nic, queue, hold, reason in rows]
+    if not begun:
+        return []
+    before = [[0.0, name.replace(".", "/").removesuffix("/usecs"), value, ""]
+              for name, value in sorted(counters.items())
+              if name.endswith("/usecs")]
+    return before + [[round((float(when) - begun[0]) * 1000, 3),
+                      f"{nic}/{queue}", int(hold) / 1000, reason]
+                     for when, nic, queue, hold, reason in rows]
 
 
 def _interrupts(delta):
@@ -187,4 +192,5 @@ def result(parts, load):
                _times(_rows(lines, "p50_us", "side ")).items()},
             **_interrupts(_delta(parts, load.name)),
             "delay": _delay(parts.get(("held", load.name), [])),
-            "decisions": _decisions(parts.get(("decided", load.name), []))}
+            "decisions": _decisions(parts.get(("decided", load.name), []),
+                                    _counters(parts["after", load.name]))}

@@ -53,42 +53,11 @@ def figures(results, peers, name):
                          for row in rows])
 
 
-def regrets(results, policies):
-    """What each policy took more than the oracle of its class."""
-    there = _present(results, policies)
-    rows, sums = [], {who.name: [] for who in there}
-    for name, row in results.items():
-        cells = []
-        for who in there:
-            value = oracle.regret(row, who)
-            sums[who.name].append(value)
-            cells.append(percent(value))
-        rows.append([name, *cells])
-    rows.append(["**mean**", *(f"**{percent(oracle.mean(sums[who.name]))}**"
-                               for who in there)])
-    return table(["workload", *(who.name for who in there)], rows)
-
-
-def picks(results, bounds):
+def picks(results, loads, bounds):
     """Which hold the oracle picks, by delay bound."""
-    rows = []
-    for name, row in results.items():
-        rows.append([name, *(oracle.best(row, bound)[0] for bound in bounds)])
+    rows = [[load.name, *(oracle.best(results[load.name], bound, load)[0]
+                          for bound in bounds)] for load in loads]
     return table(["workload", *(f"{bound} us" for bound in bounds)], rows)
-
-
-def trips(results, peers, loads):
-    """Median round trips of latency-bound loads, relative to mode off."""
-    there = _present(results, peers)
-    rows = []
-    for load in loads:
-        row = results.get(load.name)
-        if row and load.closed:
-            off = row[peer.OFF.name]["p50_us"]
-            rows.append([load.name, off,
-                         *(percent(row[who.name]["p50_us"] / off - 1)
-                           for who in there)])
-    return table(["workload", "off, us", *(who.name for who in there)], rows)
 
 
 def delays(results, policies):

@@ -7,7 +7,8 @@
  * the module and in what it calls, except in calls that end up in the driver
  * that the module stands in front of: the driver would do that work anyway.
  *
- * Arguments: ours=START-END driver=START-END out=FILE, addresses in hex.
+ * Arguments: ours=START-END driver=START-END out=FILE, addresses in hex, and
+ * as=ADDRESS for a function whose entries count as its own, wherever they began.
  * Output: a line for each entry point: its address, how often it was entered,
  * the instructions of all its entries, and how often an interrupt got in (such
  * entries are not counted).
@@ -33,6 +34,7 @@ struct block {
 	unsigned int insns;
 	bool ours;
 	bool driver;
+	bool names;		/* an entry that comes by is called after it */
 	bool calls;		/* ends with a call */
 };
 
@@ -50,6 +52,10 @@ static struct {
 	unsigned long insns;
 	unsigned long interrupted;
 } entries[ENTRIES_MAX];
+
+#define NAMES_MAX	8
+static unsigned long names[NAMES_MAX];
+static unsigned int names_num;
 
 static struct range ours, driver;
 static const char *output;
@@ -72,6 +78,17 @@ static unsigned int depth;
 static bool inside(struct range range, unsigned long addr)
 {
 	return addr >= range.start && addr < range.end;
+}
+
+static bool is_name(unsigned long addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < names_num; i++)
+		if (names[i] == addr)
+			return true;
+
+	return false;
 }
 
 static int entry_find(unsigned long addr)
@@ -141,6 +158,8 @@ static void ours_run(const struct block *block)
 		calls_follow(block);
 		cost += left_cost;
 	}
+	if (block->names)
+		entry = entry_find(block->start);
 	cost += block->insns;
 	left_blocks = 0;
 	left_cost = 0;
@@ -225,6 +244,7 @@ static void block_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	block->insns = num;
 	block->ours = inside(ours, block->start);
 	block->driver = inside(driver, block->start);
+	block->names = is_name(block->start);
 	block->calls = is_call(final);
 	qemu_plugin_register_vcpu_tb_exec_cb(tb, block_run,
 					     QEMU_PLUGIN_CB_NO_REGS, block);
@@ -263,6 +283,8 @@ static void argument(const char *arg)
 		range_read(&ours, value);
 	else if (!strncmp(arg, "driver=", value - arg))
 		range_read(&driver, value);
+	else if (!strncmp(arg, "as=", value - arg) && names_num < NAMES_MAX)
+		names[names_num++] = strtoul(value, NULL, 16);
 	else if (!strncmp(arg, "out=", value - arg))
 		output = strdup(value);
 }
