@@ -10,7 +10,7 @@ import dataclasses
 from lab import ktap
 from lab.ktap import expect
 
-from . import oracle, peer, profile, target, workload
+from . import judge_test, oracle, peer, profile, target, workload
 from .study import GUESTS, Study
 
 POLL_MAX = 150
@@ -112,7 +112,8 @@ class Quick:
 
     def cases(self):
         """In the order of their names in the report."""
-        return (self.a_run_repeats_exactly, self.observing_is_cheap, self.off_is_off, self.holding_pays,
+        return (self.a_run_repeats_exactly, self.observing_is_cheap,
+                self.off_is_off, self.holding_pays,
                 self.adaptive_is_near_the_oracle,
                 self.adaptive_leaves_round_trips_alone,
                 self.adaptive_keeps_its_bound, self.nothing_is_lost)
@@ -121,7 +122,7 @@ class Quick:
 def run():
     """Run the guests, judge; True when all is well."""
     report = ktap.Report()
-    for case in Quick().cases():
+    for case in (*judge_test.CASES, *Quick().cases()):
         report.case(f"bench: {case.__name__}", case)
     report.end()
     return not report.failed

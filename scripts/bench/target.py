@@ -17,6 +17,13 @@ def allowed(load):
     return MIXED if load.name.startswith("mix") else REGRET
 
 
+def noise(row):
+    """What chance makes of a workload: in mode off the driver is alone, yet
+    not with the same addresses and the same past as without the module."""
+    return abs(row[peer.OFF.name]["instructions"] /
+               row[peer.STOCK.name]["instructions"] - 1)
+
+
 def _judged(value, limit):
     text = table.percent(value)
     return text if value <= limit else f"**{text}**"
@@ -32,17 +39,22 @@ def regrets(results, loads, policies):
     there = _present(results, policies)
     rows, sums = [], {who.name: [] for who in there}
     for load in loads:
+        row = results[load.name]
+        most = allowed(load) + noise(row)
         cells = []
         for who in there:
-            value = oracle.regret(results[load.name], who, load)
-            sums[who.name].append((value, allowed(load)))
-            cells.append(_judged(value, allowed(load)))
-        rows.append([load.name, *cells])
-    rows.append(["mean", *(_judged(oracle.mean(v for v, _ in sums[who.name]),
-                                   MEAN) for who in there)])
-    rows.append(["within", *(f"{sum(v <= most for v, most in sums[who.name])}"
-                             f" of {len(loads)}" for who in there)])
-    return table.table(["workload", *(who.name for who in there)], rows)
+            value = oracle.regret(row, who, load)
+            sums[who.name].append((value, most))
+            cells.append(_judged(value, most))
+        rows.append([load.name, f"{100 * noise(row):.1f} %", *cells])
+    rows.append(["mean", "",
+                 *(_judged(oracle.mean(v for v, _ in sums[who.name]), MEAN)
+                   for who in there)])
+    rows.append(["within", "", *(
+        f"{sum(value <= most for value, most in sums[who.name])} of "
+        f"{len(loads)}" for who in there)])
+    return table.table(["workload", "noise", *(who.name for who in there)],
+                       rows)
 
 
 def trips(results, loads, peers):
@@ -76,7 +88,8 @@ def losses(results, loads, who):
     for rival in _present(results, rivals(who)):
         found[rival.name] = [
             load.name for load in loads
-            if _lead(results[load.name], load, who, rival) > BETTER]
+            if _lead(results[load.name], load, who, rival) >
+            BETTER + noise(results[load.name])]
     return found
 
 

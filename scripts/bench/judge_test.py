@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Do those who judge results see a miss?  Without any guest."""
+
+from lab.ktap import expect
+
+from . import kept, oracle, peer, target, workload
+
+OPEN, CLOSED = workload.paced(1000), workload.pingpong(1)
+WHO = peer.policy("adaptive", "throughput")
+
+
+def _row(**cost_and_rate):
+    """Results of one load, by peer."""
+    return {name.replace("_", "-"): {"instructions": cost, "per_second": rate}
+            for name, (cost, rate) in cost_and_rate.items()}
+
+
+def _near(value, expected):
+    return abs(value - expected) < 1e-9
+
+
+def regret_is_what_exceeds_the_best_hold():
+    """Ten percent more than the best within the bound is ten percent."""
+    row = _row(stock=(200, 10), off=(200, 10), fixed_64=(100, 10),
+               fixed_512=(10, 10), adaptive_throughput=(110, 10))
+    value = oracle.regret(row, WHO, OPEN)
+    expect(_near(value, 0.1), f"{value}")
+    expect(value > target.allowed(OPEN), "would pass")
+
+
+def slow_answers_are_regret():
+    """Fewer instructions do not excuse half the round trips."""
+    row = _row(stock=(100, 10), off=(100, 10), adaptive_throughput=(90, 5))
+    value = oracle.regret(row, WHO, CLOSED)
+    expect(_near(value, 1.0), f"{value}")
+    expect(oracle.slowdown(row, WHO.name) > target.TRIP, "would pass")
+
+
+def oracle_slows_nobody_down():
+    """A hold that costs its own traffic the rate is no choice, where traffic
+    does not wait it is."""
+    row = _row(stock=(100, 10), fixed_64=(50, 9))
+    expect(oracle.best(row, 256, CLOSED) == ("stock", 100), "closed")
+    expect(oracle.best(row, 256, OPEN) == ("fixed-64", 50), "open")
+
+
+def rivals_are_within_the_bound():
+    """Nobody loses against a hold that its class forbids."""
+    names = [who.name for who in target.rivals(WHO)]
+    expect({"stock", "fixed-256", "defer-200-10", "dim-throughput"} <=
+           set(names), f"{names}")
+    expect(not {"fixed-512", "dim-balanced", WHO.name} & set(names),
+           f"{names}")
+
+
+def a_better_rival_is_named():
+    """By more than the margin, on each load where it is."""
+    results = {load.name: _row(stock=(100, 10), off=(100, 10),
+                               fixed_64=(cost, 10),
+                               adaptive_throughput=(100, 10))
+               for load, cost in ((OPEN, 90), (CLOSED, 99))}
+    lost = target.losses(results, (OPEN, CLOSED), WHO)
+    expect(lost == {"stock": [], "fixed-64": [OPEN.name]}, f"{lost}")
+
+
+def kept_results_know_their_sources():
+    """A policy depends on itself and what it includes, not on others."""
+    names = {file.name for file in kept.sources("adaptive")}
+    expect({"adaptive.c", "meter.h", "fixed.c", "queue.c", "virtio_poll.c"} <=
+           names, f"{sorted(names)}")
+    expect(not {"dim.c", "aic.c", "rate.c", "xen_netback.c"} & names,
+           f"{sorted(names)}")
+
+
+CASES = (regret_is_what_exceeds_the_best_hold, slow_answers_are_regret,
+         oracle_slows_nobody_down, rivals_are_within_the_bound,
+         a_better_rival_is_named, kept_results_know_their_sources)
