@@ -34,6 +34,7 @@ FAST = (("static", ["static"], 600),
         *((name, [name], 900) for name in BESIDE),
         ("kunit", ["kunit"], 1800))
 ALL = (*FAST,
+       ("demo", ["demo-test"], 900),
        *((name, [name], 3600) for name in CHECKED_LABS),
        ("debug", ["debug"], 3600))
 

@@ -84,6 +84,12 @@ def demo(args):
     return show.run((args.kernels or ["6.12"])[0])
 
 
+def demo_test(_):
+    """the demonstration, judged"""
+    from . import demo as show
+    return show.test("6.12")
+
+
 def everything(_):
     """all of the above that judges; ends with 'N passed, N failed'"""
     return check.run(check.ALL)
@@ -113,7 +119,7 @@ def bench_quick(_):
 
 
 VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
-         "kunit": kunit, "install": install, "debug": debug, "demo": demo,
+         "kunit": kunit, "install": install, "demo-test": demo_test, "debug": debug, "demo": demo,
          "bench": bench,
          "bench-quick": bench_quick, "bench-foundation": bench_foundation,
          "check": everything, "check-fast": fast}
