@@ -13,7 +13,7 @@
 #include "vm.h"
 #include "watch.h"
 
-static char *policy = "observe";
+static char *policy = "adaptive";
 module_param(policy, charp, 0444);
 MODULE_PARM_DESC(policy, "policy of VMs that come (see /sys/kernel/vcoal/policies)");
 

@@ -27,7 +27,7 @@ struct vcoal_class vcoal_classes[VCOAL_CLASSES] = {
 };
 
 /* Of VMs that come; under vcoal_mutex. */
-static const struct vcoal_policy *vcoal_default_policy = &vcoal_policy_observe;
+static const struct vcoal_policy *vcoal_default_policy = &vcoal_policy_adaptive;
 static enum vcoal_class_id vcoal_default_class = VCOAL_CLASS_BALANCED;
 
 /**

@@ -76,6 +76,10 @@ class Counts:
     def insertion(self):
         """Both NICs are managed as soon as the module is there."""
         self.guest.run("insmod /vcoal.ko")
+        for path in (f"{ROOT}/default_policy", f"{VM}/policy"):
+            expect(self.guest.run(f"cat {path}") == "adaptive", path)
+        # from here on the cases say who decides
+        self.guest.run(f"echo observe > {VM}/policy")
         expect(self.guest.run(f"cat {ROOT}/version"), "no version")
         for end in (self.wire.a, self.wire.b):
             words = self.wire.get(end, "capabilities").split()

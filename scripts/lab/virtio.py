@@ -58,7 +58,7 @@ class Lab:
             wires = [Wire(guest, pair) for pair in range(len(counts.VARIANTS))]
             for wire in wires:
                 wire.connect()
-            guest.run("insmod /vcoal.ko")
+            guest.run("insmod /vcoal.ko policy=observe")
             for wire, name in zip(wires, counts.VARIANTS):
                 self._report.case(f"{self._boot.name}: variants: {name}",
                                   counts.variant, wire, name)
