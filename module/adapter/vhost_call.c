@@ -18,7 +18,8 @@
  *	is waited for, and one that comes later finds nothing kept.
  *  5. Others (the file, irqfd, io_uring) have references of their own, and put
  *	them through the same function: that flushes early, and harms nobody.
- *	From an interrupt, or with interrupts off, it cannot be vhost's.
+ *	From an interrupt, with interrupts off, or below a signal (which may be
+ *	the one that a gate delivers, under its lock) it cannot be vhost's.
  *  6. A pointer in a queue or in vhc_ctxs may outlive its eventfd, and the
  *	memory may become another eventfd: it is compared with, and signalled
  *	only while something is kept for it, which is between a signal of vhost
@@ -29,6 +30,9 @@
  *
  * A queue keeps signals of one eventfd at a time: when it signals another one
  * than before (a new one, or the error or log eventfd), the gate is flushed.
+ * A page fault below vhost may signal memory pressure, to an eventfd of
+ * somebody else: that can be kept for once, too, and is safe by 5, as its owner
+ * gives it back in a work item.
  */
 #include "vhost_call.h"
 
@@ -122,7 +126,7 @@ void vhc_ctx_put(const struct eventfd_ctx *ctx)
 {
 	struct vhc_queue *queue;
 
-	if (!in_task() || irqs_disabled())
+	if (!in_task() || irqs_disabled() || !eventfd_signal_allowed())
 		return;
 
 	spin_lock_bh(&vhc_ctxs_lock);

@@ -18,8 +18,12 @@
 #include <vcoal/adapter.h>
 #include <vcoal/compat.h>
 #include "../nic.h"
+#include "vhost_call.h"
 
-/* Protects vhn_devs, vhn_news and vhn_closing. Taken with BH off. */
+/*
+ * Protects vhn_devs, vhn_news and vhn_closing. Taken with BH off, outside the
+ * gates' locks.
+ */
 static DEFINE_SPINLOCK(vhn_lock);
 static LIST_HEAD(vhn_devs);
 static LIST_HEAD(vhn_news);
@@ -83,6 +87,24 @@ void vhn_dev_meet(const void *dev)
 	list_add_tail(&vhn->news, &vhn_news);
 	spin_unlock_bh(&vhn_lock);
 	schedule_work(&vhn_work);
+}
+
+/**
+ * vhn_dev_deliver() - deliver what is kept for a device
+ * @vhn: found
+ *
+ * Context: an RCU reader, BH on or off.
+ */
+void vhn_dev_deliver(struct vhn_dev *vhn)
+{
+	struct vhc_queue *queue;
+	enum vcoal_dir dir;
+
+	for (dir = 0; dir < VCOAL_DIRS; dir++) {
+		queue = rcu_dereference(vhn->queue[dir]);
+		if (queue)
+			vcoal_gate_flush(&queue->gate);
+	}
 }
 
 /**
@@ -181,6 +203,23 @@ void vhn_devs_remove(void)
 	list_for_each_entry_safe(vhn, next, &vhn_devs, list)
 		vhn_dev_remove(vhn);
 	mutex_unlock(&vcoal_mutex);
+}
+
+/**
+ * vhn_devs_flush() - deliver what is kept for any device
+ *
+ * Context: process; nothing more is kept.
+ */
+void vhn_devs_flush(void)
+{
+	struct vhn_dev *vhn;
+
+	rcu_read_lock();
+	spin_lock_bh(&vhn_lock);
+	list_for_each_entry(vhn, &vhn_devs, list)
+		vhn_dev_deliver(vhn);
+	spin_unlock_bh(&vhn_lock);
+	rcu_read_unlock();
 }
 
 static void vhn_set_closing(bool closing)

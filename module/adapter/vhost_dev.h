@@ -35,9 +35,11 @@ struct vhn_dev {
 
 struct vhn_dev *vhn_dev_find(const void *dev);
 void vhn_dev_meet(const void *dev);
+void vhn_dev_deliver(struct vhn_dev *vhn);
 void vhn_dev_bury(struct vhn_dev *vhn);
 void vhn_devs_open(void);
 void vhn_devs_close(void);
+void vhn_devs_flush(void);
 void vhn_devs_remove(void);
 
 #endif /* _VCOAL_VHOST_DEV_H */

@@ -157,18 +157,6 @@ static void vhn_add_used(void *dev, void *vq,
 
 /* The end of a device, or of what it was doing. */
 
-static void vhn_flush(struct vhn_dev *vhn)
-{
-	struct vhc_queue *queue;
-	enum vcoal_dir dir;
-
-	for (dir = 0; dir < VCOAL_DIRS; dir++) {
-		queue = rcu_dereference(vhn->queue[dir]);
-		if (queue)
-			vcoal_gate_flush(&queue->gate);
-	}
-}
-
 static void vhn_dev_flush(void *dev)
 {
 	void (*theirs)(void *dev) = vhn_hooks[VHN_DEV_FLUSH].theirs;
@@ -178,7 +166,7 @@ static void vhn_dev_flush(void *dev)
 	rcu_read_lock();
 	vhn = vhn_dev_find(dev);
 	if (vhn)
-		vhn_flush(vhn);
+		vhn_dev_deliver(vhn);
 	rcu_read_unlock();
 	vcoal_func_leave(&vhn_hooks[VHN_DEV_FLUSH]);
 }
@@ -224,13 +212,17 @@ static struct vcoal_func_hook vhn_hooks[VHN_FUNCS] = {
 };
 
 /*
- * The reverse of vhn_up(): between the hooks that keep signals and the first one,
- * which lets eventfds go, all gates are closed.
+ * The reverse of vhn_up(). When signals are kept no more, those that are kept
+ * go out before the hooks go that would bring them in time; and all gates are
+ * closed before the first hook goes, which lets eventfds go.
  */
 static void vhn_down(void)
 {
 	vhn_devs_close();
-	vcoal_func_unhook_all(vhn_hooks + 1, VHN_FUNCS - 1);
+	vcoal_func_unhook_all(&vhn_hooks[VHN_SIGNAL], VHN_FUNCS - VHN_SIGNAL);
+	vhn_devs_flush();
+	vcoal_func_unhook_all(&vhn_hooks[VHN_DEV_FLUSH],
+			      VHN_SIGNAL - VHN_DEV_FLUSH);
 	vhn_devs_remove();
 	vcoal_func_unhook(&vhn_hooks[VHN_CTX_PUT]);
 }
@@ -240,7 +232,12 @@ static void vhn_up(void)
 	enum vhn_func func;
 	int err;
 
-	if (!vcoal_func_known(vhn_hooks[VHN_ADD_USED].name))
+	/*
+	 * Up already: vhost went live, and vhn_start() was there before the
+	 * notifier.
+	 */
+	if (vhn_hooks[VHN_ADD_USED].theirs ||
+	    !vcoal_func_known(vhn_hooks[VHN_ADD_USED].name))
 		return;
 
 	vhn_devs_open();
@@ -288,8 +285,7 @@ static int vhn_start(void)
 		return err;
 
 	mutex_lock(&vhn_hooks_mutex);
-	if (!vhn_hooks[VHN_ADD_USED].theirs)
-		vhn_up();
+	vhn_up();
 	mutex_unlock(&vhn_hooks_mutex);
 
 	return 0;
