@@ -36,6 +36,7 @@
  * A module that brought the function may go: it unhooks in the module notifier
  * (MODULE_STATE_GOING), which runs before ftrace forgets the module.
  */
+#include <linux/build_bug.h>
 #include <linux/hash.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
@@ -67,11 +68,17 @@ static __always_inline struct vcoal_extent *vcoal_extent_set(void)
 static __always_inline struct vcoal_extent *vcoal_extent_find(void)
 {
 	struct vcoal_extent *set = vcoal_extent_set();
-	int i;
 
-	for (i = 0; i < VCOAL_EXTENT_WAYS; i++)
-		if (READ_ONCE(set[i].task) == current)
-			return &set[i];
+	/* Whoever calls such a function comes by here: no loop. */
+	BUILD_BUG_ON(VCOAL_EXTENT_WAYS != 4);
+	if (READ_ONCE(set[0].task) == current)
+		return &set[0];
+	if (READ_ONCE(set[1].task) == current)
+		return &set[1];
+	if (READ_ONCE(set[2].task) == current)
+		return &set[2];
+	if (READ_ONCE(set[3].task) == current)
+		return &set[3];
 
 	return NULL;
 }

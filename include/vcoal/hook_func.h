@@ -6,6 +6,7 @@
 #ifndef _VCOAL_HOOK_FUNC_H
 #define _VCOAL_HOOK_FUNC_H
 
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/ftrace.h>
 #include <linux/percpu.h>
@@ -43,7 +44,7 @@ struct vcoal_extent {
 	struct task_struct *task;
 	void *call;
 	bool paused;
-};
+} __aligned(32);	/* found by a shift */
 
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
 bool vcoal_func_known(const char *name);
