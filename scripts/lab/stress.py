@@ -14,6 +14,8 @@ from .ktap import Skip, expect
 
 NICS = "/sys/kernel/vcoal/vms/local/nics"
 PORT_NOISE = 7010
+# a NIC that takes no part
+SPARE = "eth2"
 
 # Hold on every NIC, whatever it is called by now.
 HOLD = textwrap.dedent(f"""\
@@ -107,8 +109,10 @@ class Stress:
     def xdp(self):
         """A program comes and goes."""
         self.load()
-        self.guest.inside(self.wire.b.netns, f"vtraffic xdp -n "
-                          f"{self._rounds(20)} {self.wire.b.dev}", 300)
+        end = self.wire.b
+        self.guest.run(f"ip link set {SPARE} netns {end.netns}")
+        self.guest.inside(end.netns, f"vtraffic xdp -n {self._rounds(20)} "
+                          f"{end.dev} {SPARE}", 300)
 
     def namespace_move(self):
         """The NIC moves to another namespace and back."""

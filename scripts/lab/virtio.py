@@ -67,7 +67,7 @@ class Lab:
 
     def stress(self):
         """Everything that may happen to a NIC."""
-        with self._guest("stress", qemu.hub_nics(2), cpus=2) as guest:
+        with self._guest("stress", qemu.hub_nics(3), cpus=2) as guest:
             wire = Wire(guest)
             wire.connect()
             stress = Stress(wire, self._rounds)

@@ -14,7 +14,7 @@ enum vt_operands {
 	VT_NOTHING,
 	VT_PORT,
 	VT_HOST_PORT,
-	VT_INTERFACE,
+	VT_INTERFACES,
 };
 
 struct vt_verb {
@@ -43,8 +43,8 @@ static const struct vt_verb vt_verbs[] = {
 	  "nothing: -t seconds" },
 	{ "counters",	VT_NOTHING,	vt_counters,
 	  "interrupts and interface counters of this namespace" },
-	{ "xdp",	VT_INTERFACE,	vt_xdp,
-	  "attach and detach a program that passes everything: -n times" },
+	{ "xdp",	VT_INTERFACES,	vt_xdp,
+	  "attach a program that passes all to the first and detach it: -n times" },
 };
 
 static void vt_usage(void)
@@ -125,15 +125,17 @@ static void vt_operands(struct vt_options *opt, enum vt_operands want,
 		[VT_NOTHING] = 0,
 		[VT_PORT] = 1,
 		[VT_HOST_PORT] = 2,
-		[VT_INTERFACE] = 1,
+		[VT_INTERFACES] = 2,
 	};
 
 	if (num != needed[want])
 		vt_usage();
-	if (want == VT_HOST_PORT || want == VT_INTERFACE)
+	if (want == VT_HOST_PORT || want == VT_INTERFACES)
 		opt->host = args[0];
 	if (want == VT_HOST_PORT || want == VT_PORT)
 		opt->port = atoi(args[num - 1]);
+	if (want == VT_INTERFACES)
+		opt->spare = args[1];
 }
 
 int main(int argc, char **argv)

@@ -12,6 +12,7 @@
 /* What the command line said; every verb takes what it needs. */
 struct vt_options {
 	const char *host;
+	const char *spare;	/* an interface without traffic */
 	int port;
 	double rate;		/* packets per second, 0 for no limit */
 	double seconds;

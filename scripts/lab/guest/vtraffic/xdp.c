@@ -2,10 +2,12 @@
 /*
  * Attach and detach an XDP program of two instructions: return XDP_PASS.
  *
- * The program stays on lo all the while: a program that is new or gone for the
- * kernel makes it patch bpf_dispatcher_xdp_func(), and QEMU 7.2 may then run
- * what was there in the middle of the patch, an int3 (seen without any module
- * of ours). This way nothing is patched while frames come in.
+ * The program stays on a NIC without traffic all the while: a program that is
+ * new or gone for the kernel makes it patch bpf_dispatcher_xdp_func(), and
+ * QEMU 7.2 may then run what was there in the middle of the patch, an int3
+ * (seen without any module of ours). This way nothing is patched while frames
+ * come in. That NIC's driver must know XDP: the kernel's generic form has a
+ * static key in the way of every frame.
  */
 #include "vtraffic.h"
 
@@ -99,14 +101,14 @@ int vt_xdp(const struct vt_options *opt)
 	int prog = vt_xdp_load();
 	long i;
 
-	vt_xdp_set("lo", prog);
+	vt_xdp_set(opt->spare, prog);
 	for (i = 0; i < opt->count; i++) {
 		vt_xdp_set(opt->host, prog);
 		vt_sleep(VT_XDP_GAP);
 		vt_xdp_set(opt->host, VT_XDP_NONE);
 		vt_sleep(VT_XDP_GAP);
 	}
-	vt_xdp_set("lo", VT_XDP_NONE);
+	vt_xdp_set(opt->spare, VT_XDP_NONE);
 
 	return 0;
 }
