@@ -123,6 +123,7 @@ VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "bench": bench,
          "bench-quick": bench_quick, "bench-foundation": bench_foundation,
          "check": everything, "check-fast": fast}
+BESIDE_NEEDS = {"fuzz": ["clang", "libclang-rt-dev"]}
 WITH_KERNELS = ("build", "matrix", "demo", *check.LABS)
 
 
@@ -139,7 +140,7 @@ def _lab(name):
 def _beside(name):
     """A verb for the checks of a folder that has a Makefile of its own."""
     def run(_):
-        apt.install(kernel.COMPILER)
+        apt.install([*kernel.COMPILER, *BESIDE_NEEDS.get(name, ())])
         make = ["make", "-s", "-C", kernel.REPO / "scripts" / name, "check"]
         return not subprocess.run(make).returncode
     run.__doc__ = f"make check in scripts/{name}"
