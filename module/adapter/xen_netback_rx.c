@@ -28,20 +28,23 @@ static struct xnb_queue *xnb_of_line(struct xev_line *line)
 	return container_of(line, struct xnb_queue, line);
 }
 
-static bool xnb_rx_deliver(struct vcoal_gate *gate)
-{
-	struct xnb_queue *queue = container_of(gate, struct xnb_queue, gate);
-
-	xev_send(queue->line.irq);
-
-	return true;
-}
-
 static void xnb_rx_bytes(struct xnb_queue *queue)
 {
 	spin_lock_bh(&queue->gate.q.lock);
 	queue->gate.q.count.bytes += atomic_xchg(&queue->bytes, 0);
 	spin_unlock_bh(&queue->gate.q.lock);
+}
+
+/* With it go the frames that came meanwhile, for which no notify() came. */
+static bool xnb_rx_deliver(struct vcoal_gate *gate)
+{
+	struct xnb_queue *queue = container_of(gate, struct xnb_queue, gate);
+
+	gate->frames += atomic_xchg(&queue->frames, 0);
+	xnb_rx_bytes(queue);
+	xev_send(queue->line.irq);
+
+	return true;
 }
 
 /*
