@@ -6,23 +6,35 @@ finds every one that is lost.
 
 counts    exact guest: what the module does to signals
 stress    two processors: everything that may happen to a VMM
+patch     the same while functions are redirected and given back
 """
 
 import functools
 import hashlib
+import os
+import re
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 from . import apt, image, kernel, ktap, qemu
 from .ktap import expect
 
 MODULES = ("tun", "vhost_net")
 FRAMES = 2000
+FOREIGN_ROUNDS = 20000
 GAP_US = 100
 HOLD_US = 1000
 # the processor has other things to do when a timer is due
 SLACK_NS = 300_000
+# what a signal may cost that is none of ours, in instructions
+FOREIGN_MAX = 60
+# instructions, so ns here, that deciding may cost what is not held
+DECIDE_MAX = 1500
+RETRIES = 3
 
 UNLOAD = "for m in vhost_net vhost vhost_iotlb; do rmmod $m || exit 1; done"
+# the default policy is not what is tested here
+INSERT = "insmod /vcoal.ko policy=observe"
 LOAD = ("for m in $(grep vhost /lib/modules/order); do "
         "insmod /lib/modules/$m || exit 1; done")
 HOOKED = ("eventfd_signal", "eventfd_signal_mask", "eventfd_ctx_put",
@@ -99,7 +111,7 @@ class Counts:
 
     def observing_changes_nothing(self):
         """Counted are all signals and all frames, and none is missing."""
-        self.guest.run("insmod /vcoal.ko policy=observe")
+        self.guest.run(INSERT)
         for case, ring in (("rx", "rx"), ("tx", "tx"), ("ping", "rx")):
             out = self.vmm.flow(case)
             expect(f"{ring}_irqs" in out, f"{case}: the VM is not there: {out}")
@@ -143,9 +155,9 @@ class Counts:
     def first_event_after_idle(self):
         """A ping that is rarer than the hold is never held."""
         out = self.vmm.flow("ping", "-u", 64, gap=200, frames=500)
-        stock = self.vmm.flow("ping", gap=200, frames=500)
+        stock = self.vmm.flow("ping", "-p", "observe", gap=200, frames=500)
         expect(out["rx_holds"] == 0, f"{out}")
-        expect(out["late_mean"] <= 1.02 * stock["late_mean"],
+        expect(out["late_mean"] - stock["late_mean"] <= DECIDE_MAX,
                f"stock {stock['late_mean']} ns, now {out['late_mean']} ns")
 
     def _policies(self):
@@ -157,9 +169,10 @@ class Counts:
         self.guest.run(f"echo throughput > {root}")
         for policy in self._policies():
             for case in ("rx", "tx", "ping"):
-                out = self.vmm.flow(case, "-p", policy, frames=5000)
-                if policy == "adaptive" and case == "rx":
-                    expect(out["rx_signals"] < 5000 * 0.8, f"{out}")
+                frames = 5000 if (policy, case) == ("adaptive", "rx") else 1000
+                out = self.vmm.flow(case, "-p", policy, frames=frames)
+                if frames == 5000:
+                    expect(out["rx_signals"] < frames * 0.8, f"{out}")
         self.guest.run(f"echo balanced > {root}")
 
     def adaptive_leaves_ping_alone(self):
@@ -174,6 +187,24 @@ class Counts:
         expect(took["adaptive"] <= 1.02 * took["observe"], f"ns: {took}")
         print(f"# ns: {took}", flush=True)
 
+    def _foreign(self, case):
+        """Instructions of one round of something that is none of ours."""
+        return self.vmm.flow(case, frames=FOREIGN_ROUNDS, gap=0)["ns"]
+
+    def others_pass(self):
+        """Signals of others all arrive, and cost next to nothing more."""
+        loaded = {case: self._foreign(case) for case in ("aio", "recall")}
+        self.guest.run("rmmod vcoal")
+        cost = {case: (ns - self._foreign(case)) / FOREIGN_ROUNDS
+                for case, ns in loaded.items()}
+        self.guest.run(INSERT)
+        # both put an eventfd, one of them signals it
+        signal = cost["aio"] - cost["recall"]
+        print(f"# a signal that is not vhost's: {signal:.0f} instructions "
+              f"more; giving back an eventfd: {cost['recall']:.0f}",
+              flush=True)
+        expect(signal <= FOREIGN_MAX, f"{cost}")
+
     def removal(self):
         """Afterwards signals are those of the stock driver."""
         self.guest.run("rmmod vcoal")
@@ -187,7 +218,8 @@ class Counts:
                 self.holds_take_signals_away, self.holds_are_bounded,
                 self.frames_end_holds, self.the_ring_does_not_fill,
                 self.first_event_after_idle, self.every_policy,
-                self.adaptive_leaves_ping_alone, self.removal)
+                self.adaptive_leaves_ping_alone, self.others_pass,
+                self.removal)
 
 
 class Stress:
@@ -227,7 +259,7 @@ class Stress:
         return not self.guest.ask("[ -d /sys/module/vcoal ]").status
 
     def _load(self):
-        self.guest.run("[ -d /sys/module/vcoal ] || insmod /vcoal.ko")
+        self.guest.run(f"[ -d /sys/module/vcoal ] || {{ {INSERT}; }}")
 
     def _gone(self):
         """No VM is left behind."""
@@ -238,19 +270,27 @@ class Stress:
         """A new call eventfd while a signal is held for the old one."""
         self._load()
         for hold in (300, 1000, 10000):
-            self.vmm.flow("swap", "-u", hold, frames=self._rounds(3000), gap=0)
+            self.vmm.flow("swap", "-u", hold, frames=self._rounds(2000), gap=0)
 
     def backend_taken_away(self):
         """What was held is signalled before the backend is gone."""
         for hold in (300, 1000, 10000):
-            self.vmm.flow("stop", "-u", hold, frames=self._rounds(3000), gap=0)
+            self.vmm.flow("stop", "-u", hold, frames=self._rounds(2000), gap=0)
+        self._gone()
+
+    def device_ends(self):
+        """A device that goes away takes nothing along, and leaves nothing."""
+        rounds = self._rounds(24)
+        text = self.guest.run(f"vhosttest -u 10000 -n {rounds} close", 300)
+        kept = int(re.search(r"kept=(\d+)", text)[1])
+        expect(kept == rounds, f"{kept} of {rounds} ended with a hold")
         self._gone()
 
     def killed_with_a_hold(self):
         """kill -9 of the VMM under traffic, again and again."""
         self._load()
         self.guest.run(textwrap.dedent(f"""\
-            for i in $(seq {self._rounds(20)}); do
+            for i in $(seq {self._rounds(8)}); do
                 vhosttest -w 64 -u 10000 soak > /dev/null 2>&1 &
                 pid=$!
                 sleep 0.5
@@ -267,11 +307,38 @@ class Stress:
                      vms=4)
         self._gone()
 
+    def switched_off_and_on(self):
+        """Every mode, and the master switch, under traffic."""
+        self._load()
+        self._during(textwrap.dedent(f"""\
+            for i in $(seq {self._rounds(5)}); do
+                for nic in /sys/kernel/vcoal/vms/pid*/nics/vhost; do
+                    for mode in off fixed auto observe fixed; do
+                        echo $mode > $nic/mode || exit 1
+                    done
+                done
+                echo 0 > /sys/kernel/vcoal/enabled
+                usleep 50000
+                echo 1 > /sys/kernel/vcoal/enabled
+                usleep 50000
+            done
+            """), 120)
+
+    def cases(self):
+        """In the order in which they run."""
+        return (self.call_replaced, self.backend_taken_away, self.device_ends,
+                self.killed_with_a_hold, self.four_machines,
+                self.switched_off_and_on)
+
+
+class Patch(Stress):
+    """The same while functions are redirected and given back."""
+
     def insert_and_remove(self):
         """Insertion and removal under traffic, holds running."""
         self._load()
         self._during(textwrap.dedent(f"""\
-            for i in $(seq {self._rounds(6)}); do
+            for i in $(seq {self._rounds(4)}); do
                 rmmod vcoal || exit 1
                 insmod /vcoal.ko || exit 1
                 for try in 1 2 3 4 5 6 7 8 9 10; do
@@ -287,28 +354,11 @@ class Stress:
             done
             """), 300)
 
-    def switched_off_and_on(self):
-        """Every mode, and the master switch, under traffic."""
-        self._load()
-        self._during(textwrap.dedent(f"""\
-            for i in $(seq {self._rounds(10)}); do
-                for nic in /sys/kernel/vcoal/vms/pid*/nics/vhost; do
-                    for mode in off fixed auto observe fixed; do
-                        echo $mode > $nic/mode || exit 1
-                    done
-                done
-                echo 0 > /sys/kernel/vcoal/enabled
-                usleep 50000
-                echo 1 > /sys/kernel/vcoal/enabled
-                usleep 50000
-            done
-            """), 120)
-
     def vhost_comes_and_goes(self):
         """vhost unloaded and loaded while the module is there."""
         self._load()
         self.guest.run(textwrap.dedent(f"""\
-            for i in $(seq {self._rounds(5)}); do
+            for i in $(seq {self._rounds(3)}); do
                 {UNLOAD}
                 {LOAD}
             done
@@ -323,7 +373,7 @@ class Stress:
         self.guest.run(f"mount -t tracefs none {TRACING} 2>/dev/null; true")
         self._during(textwrap.dedent(f"""\
             cd {TRACING}
-            for i in $(seq {self._rounds(5)}); do
+            for i in $(seq {self._rounds(3)}); do
                 for function in {" ".join(HOOKED)}; do
                     echo $function >> set_ftrace_filter
                 done 2> /dev/null
@@ -339,19 +389,15 @@ class Stress:
         refused = self.guest.ask("echo 0 > /proc/sys/kernel/ftrace_enabled")
         expect(refused.status, "ftrace could be switched off under us")
 
-    def taken_function(self):
-        """Everybody else who calls eventfd_signal() is left alone."""
-        self._load()
-        self.guest.run("rmmod vcoal")
-        self.vmm.flow("rx")
 
-    def cases(self):
-        """In the order in which they run."""
-        return (self.call_replaced, self.backend_taken_away,
-                self.killed_with_a_hold, self.four_machines,
-                self.insert_and_remove, self.switched_off_and_on,
-                self.vhost_comes_and_goes, self.tracing_beside_us,
-                self.taken_function)
+def stale_int3(console):
+    """Did the emulator run an int3 that is not there (any more)?
+
+    Functions are patched by way of an int3. QEMU may run one after it was
+    replaced: the kernel then prints code without it.
+    """
+    return ("Oops: int3" in console and
+            re.search(r"Code: (?!.* cc <)", console))
 
 
 class Lab:
@@ -363,24 +409,18 @@ class Lab:
         self._initrd = rd
         self._rounds = rounds
 
-    def _part(self, part, make, **options):
+    def _guest(self, part, **options):
         name = f"vhost-{self._boot.name}-{part}"
-        with qemu.Guest(name, self._boot, self._initrd, [],
-                        **options) as guest:
+        return qemu.Guest(name, self._boot, self._initrd, [], **options)
+
+    def _part(self, part, make, **options):
+        with self._guest(part, **options) as guest:
             for case in make(guest).cases():
-                self._case(part, case)
-            self._quiet(part, guest)
+                self._case(part, case.__name__, case)
+            self._case(part, "clean_console", lambda: _quiet(guest))
 
-    def _case(self, part, function):
-        self._report.case(f"{self._boot.name}: vhost {part}: "
-                          f"{function.__name__}", function)
-
-    def _quiet(self, part, guest):
-        """The last case of every guest: nothing on its console."""
-        def clean_console():
-            faults = guest.faults()
-            expect(not faults, "\n".join(faults[:40]))
-        self._case(part, clean_console)
+    def _case(self, part, name, function):
+        self._report.case(f"{self._boot.name}: vhost {part}: {name}", function)
 
     def counts(self):
         """Signals, exactly."""
@@ -390,24 +430,82 @@ class Lab:
         """Everything that may happen to a VMM."""
         self._part("stress", lambda guest: Stress(guest, self._rounds), cpus=2)
 
-    def run(self, parts):
-        """Run parts; a guest that does not come up is a failure."""
-        for part in parts:
+    def _attempt(self, name):
+        """One case in a guest of its own; False when the emulator failed."""
+        with self._guest(f"patch-{name}", cpus=2, in_turn=True) as guest:
             try:
-                getattr(self, part)()
-            except (qemu.GuestError, OSError) as error:
-                self._report.fail(f"{self._boot.name}: vhost {part}", error)
+                getattr(Patch(guest, self._rounds), name)()
+                _quiet(guest)
+            except (AssertionError, qemu.GuestError):
+                if not stale_int3(guest.console()):
+                    raise
+                return False
+        return True
+
+    def _patch_case(self, name):
+        for _ in range(RETRIES):
+            if self._attempt(name):
+                return
+            print("# the emulator ran an int3 that was not there: again",
+                  flush=True)
+        raise AssertionError(f"the emulator failed {RETRIES} times")
+
+    def patch(self):
+        """While functions are redirected; the processors take turns, which
+        spares most of the emulator's faults."""
+        for name in PATCH:
+            self._case("patch", name, functools.partial(self._patch_case, name))
+
+    def run(self, part):
+        """Run a part; a guest that does not come up is a failure."""
+        try:
+            getattr(self, part)()
+        except (qemu.GuestError, OSError) as error:
+            self._report.fail(f"{self._boot.name}: vhost {part}", error)
 
 
-ALL = ("counts", "stress")
+def _quiet(guest):
+    """The last case of every guest: nothing on its console."""
+    faults = guest.faults()
+    expect(not faults, "\n".join(faults[:40]))
 
 
-def run(names, parts=ALL):
+# guests of one thread, which may run side by side
+NARROW = ("counts", "patch")
+WIDE = ("stress",)
+PATCH = ("insert_and_remove", "vhost_comes_and_goes", "tracing_beside_us")
+
+
+def _run(report, labs, narrow=NARROW):
+    """All parts of all labs; True when all is well."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for part in narrow:
+            list(pool.map(lambda lab, what=part: lab.run(what), labs))
+    for part in WIDE:
+        for lab in labs:
+            lab.run(part)
+    report.end()
+    return not report.failed
+
+
+def run(names):
     """The lab on each named series; True when all is well."""
     report = ktap.Report()
+    labs = []
     for name in names:
         module, _ = kernel.build(name)
         boot = kernel.image(name)
-        Lab(report, boot, initrd(boot, module)).run(parts)
-    report.end()
-    return not report.failed
+        labs.append(Lab(report, boot, initrd(boot, module)))
+    return _run(report, labs)
+
+
+def run_debug():
+    """The lab on the kernel with every checker on, in fewer rounds.
+
+    The checkers take their time, which no count may depend on.
+    """
+    from . import debug, source
+    report = ktap.Report()
+    built, boot = debug.debug_image()
+    rd = initrd(boot, source.vcoal(built))
+    return _run(report, [Lab(report, boot, rd, rounds=0.5)], ("patch",))

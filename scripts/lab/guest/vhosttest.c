@@ -12,6 +12,9 @@
  * ping		one frame at a time
  * swap		rx, with a new call eventfd every few frames
  * stop		rx, and the backend taken away every few frames
+ * close	a device that ends while a signal is kept, FRAMES times, in all ways
+ * aio		FRAMES signals of an eventfd that has nothing to do with vhost
+ * recall	FRAMES times give a queue an eventfd and take it away
  * soak		rx and tx for SECONDS, or until SIGTERM when that is 0
  *
  * -l takes the legacy way to suppress interrupts (no event index). Prints one
@@ -22,6 +25,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/vhost.h>
@@ -41,6 +45,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -86,6 +91,7 @@ static struct ring rings[RINGS];
 static int vhost, tap, host;
 static struct sockaddr_ll host_addr;
 static uint64_t next_seq, late_max, late_sum;
+static unsigned long kept_ends;
 static bool tx_bad;
 static volatile uint64_t sent, got;
 static volatile bool done;
@@ -225,11 +231,14 @@ static void memory_open(void)
 		struct vhost_memory table;
 		struct vhost_memory_region region;
 	} memory = { .table.nregions = 1 };
-	uint8_t *area = mmap(NULL, RINGS * AREA, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static uint8_t *area;
 
+	if (!area)
+		area = mmap(NULL, RINGS * AREA, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (area == MAP_FAILED)
 		err(2, "mmap");
+	memset(area, 0, RINGS * AREA);
 	/* Guest addresses are ours. */
 	memory.region.guest_phys_addr = (uintptr_t)area;
 	memory.region.userspace_addr = (uintptr_t)area;
@@ -274,14 +283,17 @@ static void tap_open(void)
 		err(2, "bind");
 }
 
-static void vm_open(void)
+static void vhost_open(void)
 {
-	int i;
-
-	tap_open();
 	vhost = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
 	if (vhost < 0)
 		err(2, "/dev/vhost-net");
+}
+
+static void device_open(void)
+{
+	int i;
+
 	CONTROL(VHOST_SET_OWNER, NULL);
 	features_open();
 	memory_open();
@@ -309,6 +321,19 @@ static void ring_kick(struct ring *ring)
 	if (ring->vring.used->flags & VRING_USED_F_NO_NOTIFY && opt.legacy)
 		return;
 	eventfd_write(ring->kick, 1);
+}
+
+static void driver_open(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < RINGS; i++) {
+		rings[i].used = 0;
+		rings[i].avail = 0;
+	}
+	for (i = 0; i < NUM; i++)
+		ring_give(&rings[RX], i, BUFFER, VRING_DESC_F_WRITE);
+	ring_kick(&rings[RX]);
 }
 
 static bool ring_work(struct ring *ring)
@@ -566,6 +591,130 @@ static void case_stop(void)
 	pthread_join(thread, NULL);
 }
 
+static void warm_up(void);
+
+/* Return: is a signal kept, or did it come, as this machine was so slow? */
+static bool keep_one(struct ring *ring)
+{
+	int i;
+
+	host_send();
+	rx_until(sent);
+	host_send();
+	for (i = 0; i < 1000 && !ring_work(ring); i++)
+		sleep_us(10);
+	if (!ring_work(ring))
+		errx(1, "stalled: a frame did not arrive");
+	if (!call_take(ring, ring->call))
+		return true;
+	ring_serve(ring);
+	return false;
+}
+
+enum end { END_CLOSE, END_LAST_REFERENCE, END_UNBIND, END_RESET, ENDS };
+
+static void end_device(struct ring *ring, enum end end)
+{
+	if (end == END_LAST_REFERENCE || end == END_UNBIND) {
+		close(ring->call);
+		ring->call = -1;
+	}
+	if (end == END_UNBIND) {
+		set_call(ring, -1);
+		sleep_us(20000);
+	}
+	if (end == END_RESET) {
+		CONTROL(VHOST_RESET_OWNER, NULL);
+		return;
+	}
+	close(vhost);
+	vhost_open();
+}
+
+/* Of a device that is over, nothing is kept and nothing comes any more. */
+static void end_once(struct ring *ring, enum end end)
+{
+	bool kept = false;
+	int i;
+
+	for (i = 0; i < 50 && !kept; i++)
+		kept = keep_one(ring);
+	kept_ends += kept;
+	end_device(ring, end);
+	if (kept && ring->call >= 0 && !call_take(ring, ring->call))
+		errx(1, "lost: a signal was kept when the device ended");
+	sleep_us(20000);
+	if (ring->call >= 0 && call_take(ring, ring->call))
+		errx(1, "late: a signal came after the device ended");
+	for (i = 0; i < RINGS; i++) {
+		close(rings[i].kick);
+		close(rings[i].call);
+	}
+	for (i = 0; i < 300 && module_counter(RX, "irqs") >= 0; i++)
+		sleep_us(10000);
+	if (i == 300)
+		errx(1, "the device is still there");
+}
+
+static void case_close(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < opt.frames; i++) {
+		if (i) {
+			device_open();
+			driver_open();
+			warm_up();
+			module_configure();
+		}
+		end_once(&rings[RX], i % ENDS);
+	}
+	printf("kept=%lu ", kept_ends);
+}
+
+/* A read that is done signals its eventfd. */
+static void case_aio(void)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), call = call_new();
+	static uint8_t byte;
+	struct iocb iocb = {
+		.aio_lio_opcode = IOCB_CMD_PREAD,
+		.aio_fildes = fd,
+		.aio_buf = (uintptr_t)&byte,
+		.aio_nbytes = 1,
+		.aio_flags = IOCB_FLAG_RESFD,
+		.aio_resfd = call,
+	};
+	struct iocb *list = &iocb;
+	struct io_event event;
+	aio_context_t ctx = 0;
+	unsigned long i;
+	eventfd_t count;
+
+	if (fd < 0 || syscall(SYS_io_setup, 1, &ctx))
+		err(2, "io_setup");
+	for (i = 0; i < opt.frames; i++)
+		if (syscall(SYS_io_submit, ctx, 1, &list) != 1 ||
+		    syscall(SYS_io_getevents, ctx, 1, 1, &event, NULL) != 1)
+			err(2, "aio");
+	if (eventfd_read(call, &count) || count != opt.frames)
+		errx(1, "lost: %lu signals of %lu", (unsigned long)count,
+		     opt.frames);
+}
+
+static void case_recall(void)
+{
+	struct ring *ring = &rings[TX];
+	int call = call_new();
+	unsigned long i;
+
+	for (i = 0; i < opt.frames; i++) {
+		set_call(ring, call);
+		set_call(ring, -1);
+	}
+	set_call(ring, ring->call);
+}
+
 /* An interrupt that nothing waits for may be the last one. */
 static void *soak_rx(void *unused)
 {
@@ -623,7 +772,8 @@ static const struct {
 	void (*run)(void);
 } cases[] = {
 	{ "rx", case_rx }, { "tx", case_tx }, { "ping", case_ping },
-	{ "swap", case_swap }, { "stop", case_stop }, { "soak", case_soak },
+	{ "swap", case_swap }, { "stop", case_stop }, { "close", case_close },
+	{ "aio", case_aio }, { "recall", case_recall }, { "soak", case_soak },
 };
 
 /* The module meets a device at its first frames: both rings, then wait. */
@@ -631,9 +781,13 @@ static void warm_up(void)
 {
 	int i;
 
+	sent = 0;
+	next_seq = 0;
+	rings[RX].frames = 0;
 	host_send();
 	rx_until(1);
 	tx_put(&rings[TX]);
+	rings[TX].frames = 0;
 	while (!rings[TX].frames)
 		ring_wait(&rings[TX]);
 	for (i = 0; i < 200 && module_counter(TX, "irqs") < 0; i++)
@@ -733,10 +887,10 @@ int main(int argc, char **argv)
 
 	parse(argc, argv);
 	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-	vm_open();
-	for (i = 0; i < NUM; i++)
-		ring_give(&rings[RX], i, BUFFER, VRING_DESC_F_WRITE);
-	ring_kick(&rings[RX]);
+	tap_open();
+	vhost_open();
+	device_open();
+	driver_open();
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		if (!strcmp(cases[i].name, argv[argc - 1])) {
 			run(cases[i].run);
