@@ -103,14 +103,11 @@ static bool adaptive_alone(const struct adaptive_state *st)
 	return st->batch == 1 && st->alike >= ADAPTIVE_ALIKE / 2;
 }
 
-/*
- * Hold, and look again: soon and longer in doubt, else much later, if it is no
- * stream that looks just like a loop of one.
- */
+/* Hold, and look again: soon and longer in doubt, else much later. */
 static void adaptive_keep(struct adaptive_state *st,
 			  const struct meter_reading *now, bool doubt)
 {
-	if (st->phase == ADAPTIVE_CHECK && (doubt || !adaptive_alone(st)))
+	if (st->phase == ADAPTIVE_CHECK)
 		st->length = min(st->length * (doubt ? 2U : 4U),
 				 ADAPTIVE_CHECK_MAX);
 	if (st->length > ADAPTIVE_TRIAL_MAX)
@@ -169,8 +166,8 @@ static void adaptive_match(struct adaptive_state *st,
 	if (batch != st->batch)
 		st->alike = 0;
 	st->batch = batch;
-	if (st->alike < ADAPTIVE_ALIKE)
-		st->alike += min(now->sample->holds, ADAPTIVE_ALIKE);
+	st->alike = min(st->alike + min(now->sample->holds, ADAPTIVE_LOCKED),
+			ADAPTIVE_LOCKED);
 }
 
 /*
@@ -308,6 +305,9 @@ static void adaptive_in_hold(struct adaptive_state *st,
 
 	if (st->credit < 0) {
 		adaptive_fail(st, 0, VCOAL_REASON_SPARSE);
+	} else if (st->batch == 1 && st->alike >= ADAPTIVE_LOCKED) {
+		/* A check is no proof: its other end may hold it as well. */
+		adaptive_fail(st, 2 * st->on.rate, VCOAL_REASON_BACKOFF);
 	} else if (gain >= 0 && st->wait_ns && adaptive_turns(st, now)) {
 		st->length = ADAPTIVE_TRIAL;
 		st->wait_ns = 0;

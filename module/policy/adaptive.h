@@ -22,6 +22,7 @@
 #define ADAPTIVE_SURGE		METER_RATE(12)	/* frames too many */
 #define ADAPTIVE_LACK		METER_RATE(12)	/* frames too few */
 #define ADAPTIVE_ALIKE		8U	/* holds that are no chance */
+#define ADAPTIVE_LOCKED		96U	/* of one frame: the hold sets the pace */
 #define ADAPTIVE_ODD		METER_RATE(2)	/* frames too many or few */
 #define ADAPTIVE_CHECKS		512U	/* no extra check beyond these, ... */
 #define ADAPTIVE_CHECK_COST	384U	/* one adds this, a window takes 1 */
