@@ -7,7 +7,9 @@ regard to how busy this machine is.
 
 import re
 
+from . import qemu
 from .ktap import expect
+from .wire import PORT_ECHO, PORT_SINK, values
 
 PACKETS = 2000
 RATE = 10000
@@ -198,6 +200,38 @@ class Counts:
             lossless(wire.flow(PACKETS // 2, RATE))
             lossless(wire.flow(PACKETS // 2, 0, burst=16))
 
+    def _turn(self, policy):
+        """Round trips of a ping-pong right behind a stream."""
+        wire = self.wire
+        self.guest.run(f"echo observe > {VM}/policy\n"
+                       f"echo {policy} > {VM}/policy")
+        sink = f"vtraffic sink {PORT_SINK} -i 300 -o /run/sink"
+        send = f"vtraffic send {wire.b.address} {PORT_SINK} -r {RATE} -t 1"
+        ping = f"vtraffic ping {wire.b.address} {PORT_ECHO} -t 0.5"
+        said, delta = wire.during(f"""
+            {qemu.enter(wire.b.netns, sink)}
+            {qemu.enter(wire.a.netns, send)}
+            {qemu.enter(wire.a.netns, ping)}
+            """, 3 * qemu.REQUEST_S)
+        seen = values(said.replace(" ", "\n"))
+        expect(seen["lost"] == 0, f"{policy}: {seen}")
+        held = delta[wire.b.queue("rx-0/held_packets")]
+        print(f"# {policy}: {seen['trips']} round trips, {held} packets held")
+        return seen["trips"], held
+
+    def adaptive_lets_go_when_a_loop_closes(self):
+        """A stream is held; the ping-pong behind it is not for long, though
+        both of its ends are held and neither is faster alone."""
+        for end in (self.wire.a, self.wire.b):
+            self.wire.set(end, mode="auto")
+        self.guest.run(f"echo throughput > {VM}/class")
+        base, _ = self._turn("observe")
+        trips, held = self._turn("adaptive")
+        self.guest.run(f"echo balanced > {VM}/class\n"
+                       f"echo observe > {VM}/policy")
+        expect(held > RATE * 0.9, f"{held} of {RATE} packets held")
+        expect(trips > 0.7 * base, f"{trips} round trips, {base} observed")
+
     def bad_writes(self):
         """What makes no sense is refused and changes nothing."""
         nic = self.wire.b.nic
@@ -283,7 +317,8 @@ class Counts:
                 self.rx_usecs, self.tx_usecs, self.rx_frames,
                 self.added_delay_is_bounded, self.first_packet_is_not_held,
                 self.idle_costs_nothing, self.round_trips, self.tcp_stream,
-                self.every_policy, self.bad_writes, self.read_only,
+                self.every_policy,
+                self.adaptive_lets_go_when_a_loop_closes, self.bad_writes, self.read_only,
                 self.off_is_off, self.settings_survive_ifdown,
                 self.removal_restores)
 
