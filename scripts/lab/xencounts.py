@@ -61,7 +61,7 @@ class Counts:
 
     def insertion(self):
         """The vif is managed, and belongs to its domain."""
-        self.host.run("insmod /vcoal.ko")
+        self.host.run("insmod /vcoal.ko policy=observe")
         vm = f"{ROOT}/vms/dom{self.domain.domid}"
         self.host.run(f"[ -d {vm}/nics/{self.domain.vif} ]")
         words = set(self.link.get("capabilities").split())

@@ -27,7 +27,7 @@ class Front:
 
     def insertion(self):
         """The frontend is managed."""
-        self.domain.run("insmod /vcoal.ko")
+        self.domain.run("insmod /vcoal.ko policy=observe")
         words = set(self.link.get("capabilities").split())
         expect({"count-rx", "count-tx", "rx-usecs", "tx-usecs"} <= words,
                f"capabilities: {words}")
