@@ -4,8 +4,8 @@
 A guest that does the same job under the same emulator prints the same, so it
 need not run twice.  Of the module's sources a peer depends on all but the
 policies that it does not use, and the adapters of NICs that no such guest has:
-these change neither what is executed nor, as verbs begin on a grid of time,
-when.
+these run nothing there, and as verbs begin on a grid of time, they shift
+nothing.  What remains is that they move addresses: 0.2 % was seen.
 """
 
 import hashlib

@@ -14,7 +14,7 @@ COMPARED = (peer.OFF, peer.OBSERVE, *peer.FIXED, *peer.DEFER)
 # adaptive in every class, the others in one
 SHOWN = (*peer.ADAPTIVE, *(peer.policy(name, "throughput")
                            for name in peer.POLICIES[:-1]))
-COMMAND = "make bench"
+COMMAND, VERB = "make bench", "scripts/vlab bench"
 REGRET = """## Regret
 
 What a policy takes more than the oracle: the best fixed hold within the class
@@ -43,12 +43,16 @@ nobody on more than one workload.
 """
 
 
-def run():
-    """Measure everybody under everything; write what came out."""
+def run(names=()):
+    """Measure everybody, or those named and what they are compared with, under
+    everything; write what came out."""
     study = Study(keep=True)
     loads = workload.everything(study.sustained_rate())
-    study.run(peer.EVERYBODY, loads)
-    document = {"inputs": study.inputs(),
+    peers = [who for who in peer.EVERYBODY
+             if not names or who.name in names or who in peer.BASE]
+    study.run(peers, loads)
+    command = " ".join([VERB, *names]) if names else COMMAND
+    document = {"inputs": study.inputs(), "command": command,
                 "units": {load.name: load.unit for load in loads},
                 "loads": {load.name: load.load for load in loads},
                 "results": study.results}
@@ -90,7 +94,7 @@ def markdown(document, loads):
     results, units = document["results"], document["units"]
     bounds = sorted(peer.CLASSES.values())
     parts = [
-        "# Benchmark\n", head(document["inputs"], COMMAND),
+        "# Benchmark\n", head(document["inputs"], document["command"]),
         REGRET, target.regrets(results, loads, POLICIES),
         TRIPS, target.trips(results, loads,
                             (*POLICIES, *peer.FIXED, *peer.DEFER)),

@@ -7,7 +7,7 @@ import math
 from . import peer
 
 WIDTH, HEIGHT = 480, 320
-LEFT, RIGHT, TOP, BOTTOM = 72, 16, 30, 44
+LEFT, RIGHT, TOP, BOTTOM = 80, 16, 30, 44
 LEGEND = 30
 GREY, LIGHT = "#999999", "#eeeeee"
 COLOURS = {"stock": "#000000", "off": "#777777", "observe": "#bbbbbb",
@@ -16,8 +16,8 @@ COLOURS = {"stock": "#000000", "off": "#777777", "observe": "#bbbbbb",
 NAMES = {"stock": "stock", "off": "mode off", "observe": "observe",
          "fixed": "fixed (us)", "defer": "napi_defer", "rate": "rate",
          "dim": "dim", "aic": "aic", "adaptive": "adaptive (class)"}
-# room that a label takes, pixels
-LABEL_X, LABEL_Y = 24, 10
+# room that a letter of a label takes, pixels
+LETTER_X, LETTER_Y = 6, 11
 STEPS = (1, 2, 5, 10)
 
 
@@ -63,8 +63,8 @@ class Chart:
         self._parts = [
             _text(WIDTH / 2, TOP - 12, title, "middle", 13),
             _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, x_label, "middle"),
-            f'<text x="14" y="{middle}" font-size="11" text-anchor="middle" '
-            f'transform="rotate(-90 14 {middle})">{html.escape(y_label)}'
+            f'<text x="12" y="{middle}" font-size="11" text-anchor="middle" '
+            f'transform="rotate(-90 12 {middle})">{html.escape(y_label)}'
             '</text>']
 
     def _px(self, x):
@@ -102,14 +102,20 @@ class Chart:
         """A dot, with a label where there is room for one."""
         px, py = self._px(x), self._py(y)
         self._parts.append(_marker(px, py, name))
-        if not label or any(abs(px - ox) < LABEL_X and abs(py - oy) < LABEL_Y
-                            for ox, oy in self._labels):
+        width = LETTER_X * len(label)
+        left = px + 6 if px + 6 + width < WIDTH - RIGHT else px - 6 - width
+        if not label or not self._room(left, py, width):
             return
-        self._labels.append((px, py))
-        right = px > WIDTH - RIGHT - 2 * LABEL_X
-        self._parts.append(_text(px + (-6 if right else 6), py - 4, label,
-                                 "end" if right else "start", 9,
+        self._labels.append((left, py, width))
+        self._parts.append(_text(left + (0 if left > px else width), py - 4,
+                                 label, "start" if left > px else "end", 9,
                                  COLOURS[_family(name)]))
+
+    def _room(self, left, y, width):
+        """Would a label here cover none that is there?"""
+        return not any(left < x + w and x < left + width and
+                       abs(y - other) < LETTER_Y
+                       for x, other, w in self._labels)
 
     def line(self, points, colour, dashes=""):
         """A line through points."""

@@ -100,10 +100,10 @@ def fast(_):
     return check.run(check.FAST)
 
 
-def bench(_):
+def bench(args):
     """everybody's cost under every load, into Documentation/results"""
     from bench import main as comparison
-    return comparison.run()
+    return comparison.run(args.peers)
 
 
 def bench_foundation(_):
@@ -159,6 +159,9 @@ def _parser():
         if name in WITH_KERNELS:
             verb.add_argument("kernels", nargs="*", metavar="SERIES",
                               help=" | ".join(kernel.SERIES))
+        if name == "bench":
+            verb.add_argument("peers", nargs="*", metavar="PEER",
+                              help="only these, as peer.py calls them")
     return parser
 
 
