@@ -38,7 +38,7 @@ DOM0_MODULES = ("xen_privcmd", "xenfs", "xen_evtchn", "xen_gntdev",
 DOMU_MODULES = ("xen_netfront",)
 
 DOM0_MB = 640
-DOMAIN_MB = 96
+DOMAIN_MB = 128
 XEN = ("console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning "
        "spec-ctrl=no xpti=no pv-l1tf=no")
 KERNEL = "panic=-1 net.ifnames=0 ipv6.disable=1 mitigations=off"
