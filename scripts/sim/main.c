@@ -201,6 +201,18 @@ static void draw_catalogue(const struct job *job, size_t index,
 		    opt->max_us ? opt->max_us : max_us, opt->seed, &opt->cost);
 }
 
+static int run_and_report(struct job *job, const struct options *opt)
+{
+	score_all(job);
+	if (opt->json)
+		report_json(job);
+	else
+		report_text(job);
+	score_free(job);
+
+	return 0;
+}
+
 static int run_catalogue(const struct options *opt)
 {
 	struct job job = {
@@ -213,14 +225,7 @@ static int run_catalogue(const struct options *opt)
 
 	if (!job.policies)
 		return usage(stderr, 2);
-	score_all(&job);
-	if (opt->json)
-		report_json(&job);
-	else
-		report_text(&job);
-	score_free(&job);
-
-	return 0;
+	return run_and_report(&job, opt);
 }
 
 static bool find_scenario(const struct options *opt, const char *name,
@@ -295,14 +300,7 @@ static int run_replay(const struct options *opt, const char *path)
 	scen.limits.max_ns = (opt->max_us ? opt->max_us : 64) * NSEC_PER_USEC;
 	if (!replay_load(&scen, path))
 		return 1;
-	score_all(&job);
-	if (opt->json)
-		report_json(&job);
-	else
-		report_text(&job);
-	score_free(&job);
-
-	return 0;
+	return run_and_report(&job, opt);
 }
 
 int main(int argc, char **argv)
