@@ -531,6 +531,23 @@ static void case_ping(void)
 	}
 }
 
+/* While frames come, do something to the ring after every 16 or so. */
+static void disturb(void (*once)(struct ring *ring))
+{
+	pthread_t thread = sender_start(opt.frames);
+	unsigned long next = 16;
+
+	while (rings[RX].frames < opt.frames) {
+		ring_wait(&rings[RX]);
+		if (rings[RX].frames < next)
+			continue;
+		sleep_us(rings[RX].frames % 7 * 30);
+		once(&rings[RX]);
+		next = rings[RX].frames + 16;
+	}
+	pthread_join(thread, NULL);
+}
+
 /* A signal that was due has come when the ioctl returns, to the old eventfd. */
 static void swap_once(struct ring *ring)
 {
@@ -545,18 +562,7 @@ static void swap_once(struct ring *ring)
 
 static void case_swap(void)
 {
-	pthread_t thread = sender_start(opt.frames);
-	unsigned long next = 16;
-
-	while (rings[RX].frames < opt.frames) {
-		ring_wait(&rings[RX]);
-		if (rings[RX].frames < next)
-			continue;
-		sleep_us(rings[RX].frames % 7 * 30);
-		swap_once(&rings[RX]);
-		next = rings[RX].frames + 16;
-	}
-	pthread_join(thread, NULL);
+	disturb(swap_once);
 }
 
 /* When the backend is gone, all that was used has been signalled. */
@@ -577,18 +583,7 @@ static void stop_once(struct ring *ring)
 
 static void case_stop(void)
 {
-	pthread_t thread = sender_start(opt.frames);
-	unsigned long next = 16;
-
-	while (rings[RX].frames < opt.frames) {
-		ring_wait(&rings[RX]);
-		if (rings[RX].frames < next)
-			continue;
-		sleep_us(rings[RX].frames % 7 * 30);
-		stop_once(&rings[RX]);
-		next = rings[RX].frames + 16;
-	}
-	pthread_join(thread, NULL);
+	disturb(stop_once);
 }
 
 static void warm_up(void);
