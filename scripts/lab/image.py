@@ -195,8 +195,11 @@ def _without_debug_info(module):
         return Path(temp.name).read_bytes()
 
 
-def build(image, module, names=MODULES):
-    """Initial RAM file system with module as /vcoal.ko; returns its path."""
+def build(image, module, names=MODULES, helpers=()):
+    """Initial RAM file system with module as /vcoal.ko, and modules that
+    help to test it beside it; returns its path."""
     archive = contents(image, module, names)
+    for helper in helpers:
+        archive.file(helper.name, _without_debug_info(helper))
     archive.file("init", (GUEST / "init").read_bytes(), executable=True)
     return save(archive, image.release)

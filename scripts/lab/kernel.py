@@ -198,21 +198,40 @@ def _make(root, kdir, inside, args):
     return done.returncode, done.stdout
 
 
-def build(name, flavour="amd64", args=(), purpose=""):
-    """vcoal.ko for a series; returns (its path, what the compiler said)."""
+def _compile(name, flavour, purpose, fill, module, args):
+    """Fill a build directory and make a module in it; returns (its path,
+    what the compiler said)."""
     apt.install(COMPILER)
     full = release(name, flavour)
     root, kdir = headers(name, flavour)
     here, inside = _place(root, full, purpose)
     with apt.lock(f"build-{full}{purpose}"):
-        _sync(here)
+        fill(here)
         code, said = _make(root, kdir, inside, args)
         if code:
-            raise KernelError(f"vcoal.ko for {full}: make failed\n{said}")
-        product = apt.cache_dir("build", f"{full}{purpose}") / "vcoal.ko"
+            raise KernelError(f"{module} for {full}: make failed\n{said}")
+        product = apt.cache_dir("build", f"{full}{purpose}") / module
         if root is not None:
-            shutil.copy2(here / "vcoal.ko", product)
+            shutil.copy2(here / module, product)
     return product, said
+
+
+def build(name, flavour="amd64", args=(), purpose=""):
+    """vcoal.ko for a series; returns (its path, what the compiler said)."""
+    return _compile(name, flavour, purpose, _sync, "vcoal.ko", args)
+
+
+def build_helper(name, folder):
+    """A module that only the lab's guests insert, from a folder that is
+    called like it; returns its path."""
+    def fill(here):
+        shutil.copytree(folder, here, dirs_exist_ok=True)
+
+    product, said = _compile(name, "amd64", f"-{folder.name}", fill,
+                             f"{folder.name}.ko", ["W=1"])
+    if said:
+        raise KernelError(f"{folder.name}.ko: {said}")
+    return product
 
 
 def scrutinise(name, flavour):

@@ -17,7 +17,8 @@ from . import apt, source
 
 REPO = Path(__file__).resolve().parents[2]
 ABI = REPO / "Documentation/ABI/testing/sysfs-kernel-vcoal"
-COMPAT = REPO / "include/vcoal/compat.h"
+COMPATS = (REPO / "include/vcoal/compat.h",
+           REPO / "scripts/lab/guest/vnotf/compat.h")
 MAX_LINES = 500
 ATTRIBUTE = r"^(?:VCOAL_ATTR_R[OW]\(\w+, |NIC_FIXED\()(\w+)[,)]"
 # the root of all, and the link to a NIC
@@ -29,7 +30,8 @@ IGNORED = {
     ".": ("COMPLEX_MACRO", "MACRO_ARG_REUSE", "MACRO_ARG_UNUSED",
           "MACRO_ARG_PRECEDENCE", "TRAILING_SEMICOLON", "BRACKET_SPACE"),
     # two versions are compared, neither of them is a constant on the left
-    "include/vcoal/compat.h": ("LINUX_VERSION_CODE", "CONSTANT_COMPARISON"),
+    **{str(path.relative_to(REPO)):
+       ("LINUX_VERSION_CODE", "CONSTANT_COMPARISON") for path in COMPATS},
     # events are laid out like all others of the kernel
     "include/trace": ("OPEN_ENDED_LINE", "PARENTHESIS_ALIGNMENT"),
     # a copy of a driver's operations is there to be changed
@@ -143,9 +145,9 @@ def abi_complete():
 
 
 def version_checks():
-    """Kernel versions are known in one place."""
+    """Kernel versions are known in one place of each module."""
     bad = [_name(path) for path in _c_files()
-           if path != COMPAT and "LINUX_VERSION_CODE" in path.read_text()]
+           if path not in COMPATS and "LINUX_VERSION_CODE" in path.read_text()]
     return "\n".join(f"{name}: LINUX_VERSION_CODE" for name in bad)
 
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The virtio lab: one kernel, four guests, many cases.
+"""The virtio lab: one kernel, five guests, many cases.
 
-counts    exact guest: what the module does to interrupts
-variants  exact guest: four kinds of devices
-stress    two processors: everything that may happen to a NIC
-channels  two processors, two queues: needs tap devices of this machine
+counts      exact guest: what the module does to interrupts
+variants    exact guest: four kinds of devices
+coalescing  exact guest: devices that coalesce by themselves
+stress      two processors: everything that may happen to a NIC
+channels    two processors, two queues: needs tap devices of this machine
 """
 
 from concurrent.futures import ThreadPoolExecutor
 
-from . import counts, image, kernel, ktap, qemu, tap
+from . import coalescing, counts, image, kernel, ktap, qemu, tap
 from .stress import Channels, Stress
 from .wire import Wire
 
@@ -64,6 +65,13 @@ class Lab:
                                   counts.variant, wire, name)
             self._case("variants", removal, guest, wires)
             self._quiet("variants", guest)
+
+    def coalescing(self):
+        """Devices that coalesce by themselves."""
+        with self._guest("coalescing", [], exact=True) as guest:
+            for case in coalescing.Coalescing(guest).cases():
+                self._case("coalescing", case)
+            self._quiet("coalescing", guest)
 
     def stress(self):
         """Everything that may happen to a NIC."""
@@ -121,7 +129,7 @@ def removal(guest, wires):
         counts.lossless(wire.flow(500, 5000))
 
 
-EXACT = ("counts", "variants")
+EXACT = ("counts", "variants", "coalescing")
 ALL = (*EXACT, "stress", "channels")
 
 
@@ -131,7 +139,9 @@ def run(names, parts=ALL):
     for name in names:
         module, _ = kernel.build(name)
         boot = kernel.image(name)
-        Lab(report, boot, image.build(boot, module)).run(parts)
+        helper = kernel.build_helper(name, coalescing.DEVICE)
+        initrd = image.build(boot, module, helpers=[helper])
+        Lab(report, boot, initrd).run(parts)
     report.end()
     return not report.failed
 
