@@ -42,6 +42,11 @@ vcoal_hrtimer_setup(struct hrtimer *timer,
 #define vcoal_vq_const const
 #endif
 
+/* A driver that does not know the feature does not negotiate it. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define VIRTIO_NET_F_VQ_NOTF_COAL 52
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define ftrace_regs_set_instruction_pointer ftrace_instruction_pointer_set
 #endif

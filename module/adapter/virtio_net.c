@@ -127,7 +127,8 @@ static void vnet_capabilities(struct vcoal_nic *nic)
 		nic->why = "no high-resolution timers";
 		return;
 	}
-	if (virtio_has_feature(vdev, VIRTIO_NET_F_NOTF_COAL)) {
+	if (virtio_has_feature(vdev, VIRTIO_NET_F_NOTF_COAL) ||
+	    virtio_has_feature(vdev, VIRTIO_NET_F_VQ_NOTF_COAL)) {
 		nic->why = "the device coalesces by itself: use ethtool -C";
 		return;
 	}

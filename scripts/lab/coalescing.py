@@ -159,6 +159,15 @@ class Coalescing:
                 return
         raise AssertionError(f"it asked for nothing: {self._device()}")
 
+    def one_queue_alone(self):
+        """A device that coalesces by queue, and not as a whole."""
+        self._fresh("notf=0 vq_notf=1")
+        known = self.guest.run(
+            f"cut -c 53 /sys/bus/virtio/devices/{self.wire.a.virtio}/features")
+        self._counts_only("coalesces by itself" if known == "1" else
+                          "share one interrupt")
+        self._flow()
+
     def removal(self):
         """Everything works without the module, and without the device."""
         self.guest.run("rmmod vcoal")
@@ -170,4 +179,4 @@ class Coalescing:
         """In the order in which they run."""
         return (self.counted, self.holds_are_refused, self.ethtool_is_obeyed,
                 self.insert_and_remove, self.device_comes_and_goes,
-                self.own_dim, self.removal)
+                self.own_dim, self.one_queue_alone, self.removal)
