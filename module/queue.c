@@ -55,10 +55,12 @@ struct vcoal_queue *vcoal_queue_new(struct vcoal_nic *nic, enum vcoal_dir dir,
 /**
  * vcoal_queue_free() - the last reference is gone
  * @queue: unhooked and closed
+ *
+ * A search in the table of hooks may still be on a key of it.
  */
 void vcoal_queue_free(struct vcoal_queue *queue)
 {
-	kfree(queue);
+	kfree_rcu(queue, rcu);
 }
 
 /**

@@ -201,6 +201,7 @@ struct vcoal_nic {
  * @hooked: the adapter intercepts it
  * @packets_seen: count.packets at the watchdog's last look
  * @kobj: nics/<nic>/queues/<rx|tx>-<index>
+ * @rcu: for kfree_rcu()
  *
  * An adapter's queue begins with this one (see adapter->queue_size).
  */
@@ -228,6 +229,7 @@ struct vcoal_queue {
 	bool hooked;
 	u64 packets_seen;
 	struct kobject kobj;
+	struct rcu_head rcu;
 };
 
 /* Protects VMs, NICs, queues lists and settings. Nests inside rtnl. */

@@ -189,7 +189,7 @@ static void vnet_drop(struct vcoal_nic *nic)
 	if (!vnic)
 		return;
 	vnet_xmit_forget(vnic);
-	kfree(vnic);
+	kfree_rcu(vnic, rcu);
 	nic->priv = NULL;
 	vnet_vq_put();
 }

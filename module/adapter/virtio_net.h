@@ -35,12 +35,14 @@ static_assert(offsetof(struct vnet_queue, q) == 0);
 /**
  * struct vnet_nic - one NIC
  * @key: finds it by its net_device while start_xmit() is ours
+ * @rcu: for kfree_rcu(), as a search may still be on @key
  * @xmit_hooked: it is
  * @tx_num: transmit queues
  * @tx: they
  */
 struct vnet_nic {
 	struct vcoal_key key;
+	struct rcu_head rcu;
 	bool xmit_hooked;
 	unsigned int tx_num;
 	struct vnet_queue *tx[];
