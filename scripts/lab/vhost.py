@@ -28,6 +28,9 @@ FOREIGN_MAX = 60
 # instructions, so ns here, that deciding may cost what is not held
 DECIDE_MAX = 1500
 RETRIES = 3
+# signals that are kept, in each kernel
+HELD = int(os.environ.get("VCOAL_HELD", "70000"))
+SLICE = 50000
 
 
 def initrd(boot, module):
@@ -109,6 +112,17 @@ class Counts:
     def _policies(self):
         return self.guest.run("cat /sys/kernel/vcoal/policies").split()
 
+    def many_are_held(self):
+        """One frame at a time, each of them waits for a signal that is kept:
+        one that is lost would be the last."""
+        held = 0
+        for first in range(0, HELD, SLICE):
+            out = self.vmm.flow("tx", "-u", 50, "-w", 1, gap=0,
+                                frames=min(SLICE, HELD - first))
+            held += out["tx_holds"]
+        print(f"# {held} signals were held, none was lost", flush=True)
+        expect(held > HELD * 0.99, f"{held} of {HELD} were held")
+
     def every_policy(self):
         """Nothing is lost under any, and the clever one saves signals."""
         root = "/sys/kernel/vcoal/default_class"
@@ -163,7 +177,8 @@ class Counts:
         return (self.stock_driver, self.observing_changes_nothing,
                 self.holds_take_signals_away, self.holds_are_bounded,
                 self.frames_end_holds, self.the_ring_does_not_fill,
-                self.first_event_after_idle, self.every_policy,
+                self.first_event_after_idle, self.many_are_held,
+                self.every_policy,
                 self.adaptive_leaves_ping_alone, self.others_pass,
                 self.removal)
 

@@ -15,6 +15,7 @@
  * close	a device that ends while a signal is kept, FRAMES times, in all ways
  * aio		FRAMES signals of an eventfd that has nothing to do with vhost
  * recall	FRAMES times give a queue an eventfd and take it away
+ * packed	nothing, but say whether vhost offers packed rings
  * soak		rx and tx for SECONDS, or until SIGTERM when that is 0
  *
  * -l takes the legacy way to suppress interrupts (no event index). Prints one
@@ -253,8 +254,6 @@ static void features_open(void)
 	uint64_t features;
 
 	CONTROL(VHOST_GET_FEATURES, &features);
-	if (features & PACKED)
-		printf("packed=offered ");
 	features &= (1ULL << VIRTIO_F_VERSION_1) | (opt.legacy ? 0 : EVENT_IDX);
 	CONTROL(VHOST_SET_FEATURES, &features);
 }
@@ -710,6 +709,14 @@ static void case_recall(void)
 	set_call(ring, ring->call);
 }
 
+static void case_packed(void)
+{
+	uint64_t features;
+
+	CONTROL(VHOST_GET_FEATURES, &features);
+	printf("packed=%d ", !!(features & PACKED));
+}
+
 /* An interrupt that nothing waits for may be the last one. */
 static void *soak_rx(void *unused)
 {
@@ -768,7 +775,8 @@ static const struct {
 } cases[] = {
 	{ "rx", case_rx }, { "tx", case_tx }, { "ping", case_ping },
 	{ "swap", case_swap }, { "stop", case_stop }, { "close", case_close },
-	{ "aio", case_aio }, { "recall", case_recall }, { "soak", case_soak },
+	{ "aio", case_aio }, { "recall", case_recall }, { "packed", case_packed },
+	{ "soak", case_soak },
 };
 
 /* The module meets a device at its first frames: both rings, then wait. */
