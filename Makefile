@@ -68,7 +68,10 @@ clean:
 python:
 	@command -v python3 > /dev/null || { \
 		echo "# apt: install python3"; \
-		apt-get update -q && apt-get install -y -q python3; } >&2
+		as_root=$$(test "$$(id -u)" = 0 || echo "sudo -n"); \
+		$$as_root apt-get update -qq && $$as_root \
+			env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq python3 > /dev/null; } >&2
 
 check check-fast static kunit demo bench bench-quick bench-foundation: python
 	@$(VLAB) $@

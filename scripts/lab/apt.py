@@ -123,6 +123,7 @@ def _update(suites, force=False):
     if not force and all(s.exists() and s.stat().st_mtime > limit
                          for s in stamps):
         return
+    print(f"# apt: update the lists of {' '.join(suites)}", flush=True)
     try:
         run(["apt-get", *_options(suites), "update", "-q",
              "-o", "APT::Update::Error-Mode=any"])
