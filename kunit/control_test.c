@@ -300,6 +300,106 @@ static void control_spares_a_passive_policy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, told.asked, 0);
 }
 
+static void count(struct vcoal_queue *queue, int polls)
+{
+	local_bh_disable();
+	while (polls--)
+		vcoal_queue_count(queue, 1, false);
+	local_bh_enable();
+}
+
+/* A rest is so many polls that are counted and not timed; one window. */
+static void control_rests_for_some_polls(struct kunit *test)
+{
+	struct vcoal_fake *fake = test->priv;
+	struct vcoal_queue *queue = &fake->queue;
+	u64 now = ktime_get_ns();
+
+	told.answer.rest = 8;
+	queue->win.start = now;
+	serve(queue, now + VCOAL_WINDOW_NS, 1);
+	KUNIT_ASSERT_EQ(test, told.asked, 1);
+	KUNIT_EXPECT_TRUE(test, vcoal_queue_only_counts(queue));
+	KUNIT_EXPECT_EQ(test, vcoal_queue_clock(queue), 0);
+
+	count(queue, 7);
+	KUNIT_EXPECT_TRUE(test, vcoal_queue_only_counts(queue));
+	count(queue, 1);
+	KUNIT_EXPECT_FALSE(test, vcoal_queue_only_counts(queue));
+	KUNIT_EXPECT_NE(test, vcoal_queue_clock(queue), 0);
+
+	serve(queue, now + 5 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_EQ(test, told.asked, 2);
+	KUNIT_EXPECT_EQ(test, told.sample.window_ns, 4 * VCOAL_WINDOW_NS);
+	KUNIT_EXPECT_EQ(test, told.sample.frames, 9);
+	/* Between two polls of which one was not timed there is no gap. */
+	KUNIT_EXPECT_EQ(test, told.sample.gap_max_ns, 0);
+}
+
+static void control_does_not_rest_while_it_holds(struct kunit *test)
+{
+	struct vcoal_fake *fake = test->priv;
+	u64 now = ktime_get_ns();
+
+	told.answer.rest = 8;
+	told.answer.params.hold_ns = 20000;
+	fake->queue.win.start = now;
+	serve(&fake->queue, now + VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_NE(test, vcoal_queue_clock(&fake->queue), 0);
+
+	/* The last hold still runs when the policy lets go. */
+	vcoal_hold_mark(&fake->queue.hold, now, 20000);
+	told.answer.params.hold_ns = 0;
+	serve(&fake->queue, now + 2 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_NE(test, vcoal_queue_clock(&fake->queue), 0);
+	vcoal_hold_end(&fake->queue.hold, now + 2 * VCOAL_WINDOW_NS);
+	KUNIT_EXPECT_EQ(test, vcoal_queue_clock(&fake->queue), 0);
+}
+
+/* One queue asks, all of the VM hear of it, for as long as was asked. */
+static void control_pauses_the_whole_vm(struct kunit *test)
+{
+	struct vcoal_fake *other = vcoal_fake_new(test, &told_policy);
+	struct vcoal_fake *fake = test->priv;
+	u64 now = ktime_get_ns();
+
+	other->nic.vm = &fake->vm;
+	told.answer.trial_ns = 3 * VCOAL_WINDOW_NS;
+	told.answer.pause = true;
+	fake->queue.win.start = now;
+	serve(&fake->queue, now + VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_FALSE(test, told.limits.trial);
+	KUNIT_EXPECT_FALSE(test, told.limits.pause);
+
+	told.answer.trial_ns = 0;
+	other->queue.win.start = now;
+	serve(&other->queue, now + 2 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_TRUE(test, told.limits.trial);
+	KUNIT_EXPECT_TRUE(test, told.limits.pause);
+	/* They hold again before anybody tries again. */
+	serve(&other->queue, now + 5 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_TRUE(test, told.limits.trial);
+	KUNIT_EXPECT_FALSE(test, told.limits.pause);
+	serve(&other->queue, now + 50 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_FALSE(test, told.limits.trial);
+}
+
+static void control_trial_without_a_pause(struct kunit *test)
+{
+	struct vcoal_fake *fake = test->priv;
+	u64 now = ktime_get_ns();
+
+	told.answer.trial_ns = 3 * VCOAL_WINDOW_NS;
+	fake->queue.win.start = now;
+	serve(&fake->queue, now + VCOAL_WINDOW_NS, 1);
+	told.answer.trial_ns = 0;
+	serve(&fake->queue, now + 2 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_TRUE(test, told.limits.trial);
+	KUNIT_EXPECT_FALSE(test, told.limits.pause);
+	serve(&fake->queue, now + 5 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_FALSE(test, told.limits.trial);
+}
+
 static void apply(struct vcoal_queue *queue)
 {
 	mutex_lock(&vcoal_mutex);
@@ -409,6 +509,10 @@ static struct kunit_case control_cases[] = {
 	KUNIT_CASE(control_remembers_changes_only),
 	KUNIT_CASE(control_forgets_the_oldest_changes),
 	KUNIT_CASE(control_spares_a_passive_policy),
+	KUNIT_CASE(control_rests_for_some_polls),
+	KUNIT_CASE(control_does_not_rest_while_it_holds),
+	KUNIT_CASE(control_pauses_the_whole_vm),
+	KUNIT_CASE(control_trial_without_a_pause),
 	KUNIT_CASE(control_budget_is_a_floor_within_the_bound),
 	KUNIT_CASE(control_says_what_is_unsupported),
 	KUNIT_CASE(control_apply_begins_a_new_policy_once),

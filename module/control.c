@@ -53,7 +53,7 @@ static void vcoal_control_next_window(struct vcoal_queue *queue, u64 now,
 	win->peak = 0;
 }
 
-static void vcoal_control_limits(const struct vcoal_queue *queue,
+static void vcoal_control_limits(const struct vcoal_queue *queue, u64 now,
 				 struct vcoal_limits *limits)
 {
 	const struct vcoal_params *fixed = &queue->nic->fixed[queue->dir];
@@ -64,6 +64,8 @@ static void vcoal_control_limits(const struct vcoal_queue *queue,
 	limits->irq_rate_max = vcoal_vm_irq_share(vm);
 	limits->fixed.hold_ns = READ_ONCE(fixed->hold_ns);
 	limits->fixed.frames = READ_ONCE(fixed->frames);
+	limits->trial = vcoal_vm_tries(vm, now);
+	limits->pause = vcoal_vm_pauses(vm, now);
 }
 
 static const struct vcoal_policy *
@@ -193,16 +195,33 @@ static void vcoal_control_set(struct vcoal_queue *queue,
 	trace_vcoal_decide(queue, sample, &decision);
 }
 
-static void vcoal_control_decide(struct vcoal_queue *queue,
+/* For some polls, or for good, nobody needs to know the time. */
+static void vcoal_control_rest(struct vcoal_queue *queue, u32 polls)
+{
+	bool timed = !queue->policy->passive && !polls;
+
+	queue->wake = polls ? queue->count.polls + polls : 0;
+	/* A gap is between two polls that were timed. */
+	if (!timed)
+		queue->win.last_work = 0;
+	/* Pairs with READ_ONCE() in vcoal_queue_clock(). */
+	WRITE_ONCE(queue->timed, timed);
+}
+
+static void vcoal_control_decide(struct vcoal_queue *queue, u64 now,
 				 const struct vcoal_sample *sample)
 {
 	struct vcoal_decision decision;
 	struct vcoal_limits limits;
 
-	vcoal_control_limits(queue, &limits);
+	vcoal_control_limits(queue, now, &limits);
 	decision = queue->policy->decide(queue->state, sample, &limits);
+	if (decision.trial_ns)
+		vcoal_vm_trial(queue->nic->vm, now, decision.trial_ns,
+			       decision.pause);
 	decision = vcoal_control_clamp(queue, &limits, sample, decision);
 	vcoal_control_set(queue, sample, decision);
+	vcoal_control_rest(queue, decision.params.hold_ns ? 0 : decision.rest);
 }
 
 /**
@@ -222,7 +241,7 @@ void vcoal_control_window(struct vcoal_queue *queue, u64 now)
 	vcoal_control_sample(queue, now, &sample);
 	irqs = queue->win.base.irqs + sample.irqs;
 	if (!queue->policy->passive)
-		vcoal_control_decide(queue, &sample);
+		vcoal_control_decide(queue, now, &sample);
 	vcoal_control_next_window(queue, now, irqs);
 }
 
@@ -234,23 +253,22 @@ void vcoal_control_apply(struct vcoal_queue *queue)
 {
 	const struct vcoal_policy *policy = vcoal_control_policy(queue);
 	const struct vcoal_sample no_data = {};
+	u64 now = ktime_get_ns();
 	struct vcoal_limits limits;
 
 	lockdep_assert_held(&vcoal_mutex);
 
 	spin_lock_bh(&queue->lock);
 	if (policy != queue->policy) {
-		vcoal_control_limits(queue, &limits);
+		vcoal_control_limits(queue, now, &limits);
 		memset(queue->state, 0, sizeof(queue->state));
 		if (policy->init)
 			policy->init(queue->state, &limits);
 		queue->policy = policy;
-		/* Pairs with READ_ONCE() in vcoal_queue_clock(). */
-		WRITE_ONCE(queue->timed, !policy->passive);
 		queue->win.last_work = 0;
-		vcoal_control_next_window(queue, ktime_get_ns(),
+		vcoal_control_next_window(queue, now,
 					  READ_ONCE(queue->count.irqs));
 	}
-	vcoal_control_decide(queue, &no_data);
+	vcoal_control_decide(queue, now, &no_data);
 	spin_unlock_bh(&queue->lock);
 }

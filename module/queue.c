@@ -144,6 +144,9 @@ void vcoal_queue_spurious(struct vcoal_queue *queue)
 static void vcoal_queue_poll(struct vcoal_queue *queue, u32 frames, bool full)
 {
 	queue->count.polls++;
+	if (unlikely(queue->count.polls == queue->wake))
+		/* Pairs with READ_ONCE() in vcoal_queue_clock(). */
+		WRITE_ONCE(queue->timed, true);
 	if (!frames) {
 		queue->count.empty_polls++;
 		return;

@@ -136,6 +136,53 @@ u32 vcoal_vm_irq_share(const struct vcoal_vm *vm)
 	return max(budget / max(busy, 1U), 1U);
 }
 
+/* After a pause all find back to their holds before the next trial begins. */
+#define VCOAL_VM_CALM_NS	(8 * NSEC_PER_MSEC)
+
+/**
+ * vcoal_vm_trial() - a queue of a VM tries something
+ * @vm: the VM
+ * @now: ktime ns
+ * @ns: for how long
+ * @pause: all of its queues are to let go
+ *
+ * Each of them hears of it when its window is over. Two that begin at once, on
+ * two CPUs, are one trial: the later end counts, or nearly so.
+ */
+void vcoal_vm_trial(struct vcoal_vm *vm, u64 now, u32 ns, bool pause)
+{
+	u64 trial = pause ? (u64)ns + VCOAL_VM_CALM_NS : ns;
+
+	/* Pair with READ_ONCE() in vcoal_vm_tries() and vcoal_vm_pauses(). */
+	WRITE_ONCE(vm->trial_until,
+		   max(READ_ONCE(vm->trial_until), now + trial));
+	if (pause)
+		WRITE_ONCE(vm->pause_until,
+			   max(READ_ONCE(vm->pause_until), now + ns));
+}
+
+/**
+ * vcoal_vm_tries() - does a queue try something?
+ * @vm: the VM
+ * @now: ktime ns
+ */
+bool vcoal_vm_tries(const struct vcoal_vm *vm, u64 now)
+{
+	/* Pairs with WRITE_ONCE() in vcoal_vm_trial(). */
+	return now < READ_ONCE(vm->trial_until);
+}
+
+/**
+ * vcoal_vm_pauses() - and must all of them let go?
+ * @vm: the VM
+ * @now: ktime ns
+ */
+bool vcoal_vm_pauses(const struct vcoal_vm *vm, u64 now)
+{
+	/* Pairs with WRITE_ONCE() in vcoal_vm_trial(). */
+	return now < READ_ONCE(vm->pause_until);
+}
+
 /**
  * vcoal_vm_read() - totals of a VM
  * @vm: the VM

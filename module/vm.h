@@ -30,6 +30,9 @@ void vcoal_vm_apply(struct vcoal_vm *vm);
 void vcoal_vm_read(struct vcoal_vm *vm, struct vcoal_counters *sum);
 u32 vcoal_vm_bound(const struct vcoal_vm *vm);
 u32 vcoal_vm_irq_share(const struct vcoal_vm *vm);
+void vcoal_vm_trial(struct vcoal_vm *vm, u64 now, u32 ns, bool pause);
+bool vcoal_vm_tries(const struct vcoal_vm *vm, u64 now);
+bool vcoal_vm_pauses(const struct vcoal_vm *vm, u64 now);
 
 int __must_check vcoal_default_policy_set(const char *name);
 int __must_check vcoal_default_class_set(const char *name);

@@ -118,14 +118,15 @@ void vcoal_queue_served(struct vcoal_queue *queue,
  * @queue: being served
  *
  * Reading the clock is the largest part of what observing costs, so a policy
- * that decides nothing goes without: no windows, no gaps.
+ * that decides nothing, or rests, goes without: no windows, no gaps.
  *
  * Return: ktime ns, or 0
  */
 static inline u64 vcoal_queue_clock(const struct vcoal_queue *queue)
 {
-	/* Pairs with WRITE_ONCE() in vcoal_control_apply(). */
-	return READ_ONCE(queue->timed) ? ktime_get_ns() : 0;
+	/* Pairs with WRITE_ONCE() in vcoal_control_rest() and queue.c. */
+	return READ_ONCE(queue->timed) || vcoal_hold_running(&queue->hold) ?
+	       ktime_get_ns() : 0;
 }
 
 /**

@@ -102,21 +102,34 @@ struct vcoal_sample {
  * @irq_rate_max: this queue's fair share of the VM's interrupts per second,
  *	0 is no ceiling
  * @fixed: what the operator wrote, for the policy that obeys it
+ * @trial: a queue of this VM tries something: begin nothing, conclude nothing
+ * @pause: and asked all of them to let go
  */
 struct vcoal_limits {
 	u32 max_ns;
 	u32 irq_rate_max;
 	struct vcoal_params fixed;
+	bool trial;
+	bool pause;
 };
 
 /**
  * struct vcoal_decision - a verdict
  * @params: the hold from now on
+ * @trial_ns: something is tried for so long, and no other queue of the VM
+ *	should begin to
+ * @pause: all of them should let go meanwhile: a round trip passes several
+ *	queues, and shows its pace when none holds it
+ * @rest: the window may go on for as many polls, which are counted but not
+ *	timed; heeded while nothing is held
  * @reason: why
  */
 struct vcoal_decision {
 	struct vcoal_params params;
+	u32 trial_ns;
+	u32 rest;
 	enum vcoal_reason reason;
+	bool pause;
 };
 
 /**

@@ -113,6 +113,8 @@ struct vcoal_verdict {
  * @class_id: latency class
  * @max_delay_ns: own bound; VCOAL_CLASS_BOUND takes that of the class
  * @irq_rate_max: interrupts per second of all queues together, 0 no ceiling
+ * @trial_until: a queue tries something until then, ktime ns
+ * @pause_until: its queues let go until then
  * @busy_queues: queues that saw frames in the last second, kept by the watchdog
  * @retired: counters of queues that are gone
  * @permanent: stays when its last NIC leaves
@@ -130,6 +132,8 @@ struct vcoal_vm {
 	enum vcoal_class_id class_id;
 	u32 max_delay_ns;
 	u32 irq_rate_max;
+	u64 trial_until;
+	u64 pause_until;
 	u32 busy_queues;
 	struct vcoal_counters retired;
 	bool permanent;
@@ -182,13 +186,15 @@ struct vcoal_nic {
  * @nic: owner
  * @list: in nic->queues
  * @hold: where its interrupt waits
- * @timed: polls are timed: the policy needs to know; written by control
+ * @timed: polls are timed: the policy needs to know; written by control, and
+ *	by the poll that ends a rest
  * @lock: protects all below but count.irqs. Taken with BH off.
  * @count: counters
  * @win: the running window
  * @batch: frames per poll that found work
  * @gap_us: time between such polls
  * @delay_us: added delay of held frames
+ * @wake: count.polls at which the policy's rest ends, 0 while it has none
  * @policy: who decides
  * @state: its private state
  * @params: in force
@@ -217,6 +223,7 @@ struct vcoal_queue {
 	struct vcoal_hist batch;
 	struct vcoal_hist gap_us;
 	struct vcoal_hist delay_us;
+	u64 wake;
 	const struct vcoal_policy *policy;
 	u64 state[VCOAL_POLICY_STATE / sizeof(u64)];
 	struct vcoal_params params;
