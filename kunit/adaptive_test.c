@@ -206,6 +206,72 @@ static void rests_for_minutes(struct kunit *test)
 	KUNIT_EXPECT_GT(test, held, 12 * REST - REST / 10);
 }
 
+/* Another queue of the VM checks: this one lets go, too, and comes back. */
+static void lets_go_while_the_vm_pauses(struct kunit *test)
+{
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &dense[1], SETTLED);
+	KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	asked.limits.trial = true;
+	asked.limits.pause = true;
+	traffic_run(&asked, &dense[1], 1);
+	KUNIT_EXPECT_EQ(test, traffic_run(&asked, &dense[1], SETTLED), 0);
+	asked.limits.trial = false;
+	asked.limits.pause = false;
+	traffic_run(&asked, &dense[1], SOON);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+}
+
+/* Others would spoil what the one that tries measures. */
+static void begins_nothing_during_a_trial(struct kunit *test)
+{
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &sparse[0], SETTLED / 4);
+	asked.limits.trial = true;
+	KUNIT_EXPECT_EQ(test, traffic_run(&asked, &dense[0], SETTLED), 0);
+	asked.limits.trial = false;
+	traffic_run(&asked, &dense[0], SOON + 1);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+}
+
+/*
+ * Both ends of a ping-pong hold: neither gets faster when it lets go alone, so
+ * one frame a hold must make a queue ask all others to let go as well.
+ */
+static void asks_the_vm_when_holds_release_one_frame(struct kunit *test)
+{
+	const struct traffic held_up = { "answer when held", BOUND_NS };
+	u32 asks = 0, i;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &dense[1], SETTLED);
+	for (i = 0; i < SETTLED; i++) {
+		traffic_run(&asked, &held_up, 1);
+		asks += asked.last.trial_ns && asked.last.pause;
+	}
+	KUNIT_EXPECT_GT(test, asks, 0);
+}
+
+/* What is left alone costs a decision now and then, not one a window. */
+static void rests_when_nothing_pays(struct kunit *test)
+{
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &sparse[0], SETTLED / 4);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+	KUNIT_EXPECT_GT(test, asked.last.rest, 0);
+	traffic_run(&asked, &dense[0], 1);
+	KUNIT_EXPECT_EQ(test, asked.last.rest, 0);
+	traffic_run(&asked, &dense[0], SOON + 1);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+}
+
 static void obeys_new_limits_at_once(struct kunit *test)
 {
 	const struct vcoal_sample no_data = {};
@@ -266,6 +332,10 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE_PARAM(lets_go_when_a_loop_closes, closed_gen_params),
 	KUNIT_CASE_PARAM(holds_when_a_loop_opens, slower_gen_params),
 	KUNIT_CASE(rests_for_minutes),
+	KUNIT_CASE(lets_go_while_the_vm_pauses),
+	KUNIT_CASE(begins_nothing_during_a_trial),
+	KUNIT_CASE(asks_the_vm_when_holds_release_one_frame),
+	KUNIT_CASE(rests_when_nothing_pays),
 	KUNIT_CASE(obeys_new_limits_at_once),
 	KUNIT_CASE(no_data_changes_nothing),
 	KUNIT_CASE(survives_a_broken_state),

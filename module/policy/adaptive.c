@@ -9,7 +9,8 @@
  * times what it takes from the rate.
  *
  * Signals: overhead per frame (interrupts, timers and polls, weighted with
- * what they cost) and frames per millisecond, both per window.
+ * what they cost) and frames per millisecond, both per window, and whether
+ * holds release more than one frame each.
  *
  * Steps: OFF measures the queue without a hold. TRY holds for some windows:
  * did it pay? HOLD keeps what paid for as long as it pays. CHECK lets go for
@@ -21,6 +22,13 @@
  * at rest is left alone; but a load that is not the one that was judged is
  * checked at once.
  *
+ * A round trip passes several queues of a VM, and while one holds it up, none
+ * of the others gets faster when it lets go. So a CHECK is one of all queues
+ * of the VM (they let go together), and while one tries or checks the others
+ * begin nothing. Who gets faster while all let go was held up: a closed loop.
+ *
+ * At rest, OFF asks for windows of some polls that need not be timed.
+ *
  * Limits: the latency class is where the search for a hold begins; a queue so
  * busy that a shorter hold batches as well gets the shorter one, which keeps
  * it far from half a ring.
@@ -31,9 +39,21 @@
 #include <linux/time64.h>
 #include <vcoal/policy.h>
 #include "adaptive.h"
+#include "adaptive_load.h"
 
 /* Saving that is worth a delay, in 1/1024: less where the CPU is short. */
 static const u32 adaptive_margin[] = { [false] = 16, [true] = 8 };
+
+/*
+ * Windows of a phase that belong to the one before: a check is one of all
+ * queues of a VM, and they do not hear of it at once.
+ */
+static const u8 adaptive_fresh[] = {
+	[ADAPTIVE_OFF] = 0,
+	[ADAPTIVE_TRY] = 1,
+	[ADAPTIVE_HOLD] = 0,
+	[ADAPTIVE_CHECK] = ADAPTIVE_CHECK_FRESH,
+};
 
 static_assert(sizeof(struct adaptive_state) <= VCOAL_POLICY_STATE);
 
@@ -74,7 +94,9 @@ static void adaptive_enter(struct adaptive_state *st, enum adaptive_phase phase,
 	st->credit = ADAPTIVE_CREDIT;
 	st->excess = 0;
 	st->lack = 0;
-	st->fresh = phase == ADAPTIVE_TRY || phase == ADAPTIVE_CHECK;
+	st->lone = 0;
+	st->rest = 0;
+	st->fresh = adaptive_fresh[phase];
 	st->meter = (struct meter) {};
 }
 
@@ -94,13 +116,15 @@ static void adaptive_fail(struct adaptive_state *st, u32 rate,
 	st->fails = min_t(u8, st->fails, ADAPTIVE_BACKOFFS);
 	st->wait_ns = (ADAPTIVE_BACKOFF_MS * NSEC_PER_MSEC) << (3 * st->fails);
 	st->fails++;
+	st->lonelies = 0;
 	adaptive_enter(st, ADAPTIVE_OFF, reason);
 }
 
-/* Maybe a loop of one: then no hold gathers more. */
-static bool adaptive_alone(const struct adaptive_state *st)
+static void adaptive_check(struct adaptive_state *st,
+			   const struct meter_reading *now)
 {
-	return st->batch == 1 && st->alike >= ADAPTIVE_ALIKE / 2;
+	st->batch = now->sample->held_frames <= now->sample->holds;
+	adaptive_enter(st, ADAPTIVE_CHECK, VCOAL_REASON_PROBE);
 }
 
 /* Hold, and look again: soon and longer in doubt, else much later. */
@@ -124,92 +148,53 @@ static void adaptive_shorten(struct adaptive_state *st)
 {
 	u8 level = st->level + 2;
 
-	if (!adaptive_alone(st) &&
-	    st->max_ns >> level >= ADAPTIVE_HOLD_MIN_NS)
+	/* One frame a hold: a shorter one releases no more. */
+	if (st->batch != 1 && st->max_ns >> level >= ADAPTIVE_HOLD_MIN_NS)
 		adaptive_try(st, level, VCOAL_REASON_SHRINK);
 	else
 		adaptive_fail(st, st->off.rate, VCOAL_REASON_CLOSED_LOOP);
 }
 
-/* Much more load than the one that was judged: a one-sided CUSUM. */
-static bool adaptive_surges(struct adaptive_state *st,
-			    const struct meter_reading *now)
+/* At rest a decision about every two to six milliseconds will do. */
+static void adaptive_rest(struct adaptive_state *st,
+			  const struct vcoal_sample *s)
 {
-	if (!st->ref)
-		return false;
-
-	st->excess += now->rate - (st->ref + st->ref / 2);
-	st->excess = max(st->excess, 0);
-
-	return st->excess > ADAPTIVE_SURGE;
-}
-
-/* Much less load than the closed loop that was judged. */
-static bool adaptive_sinks(struct adaptive_state *st,
-			   const struct meter_reading *now)
-{
-	if (st->reason != VCOAL_REASON_CLOSED_LOOP)
-		return false;
-
-	st->lack += st->ref - st->ref / 4 - now->rate;
-	st->lack = max(st->lack, 0);
-
-	return st->lack > ADAPTIVE_LACK;
-}
-
-/* How many frames each of the last holds released, while these are alike. */
-static void adaptive_match(struct adaptive_state *st,
-			   const struct meter_reading *now)
-{
-	u32 batch = meter_batch(now);
-
-	if (batch != st->batch)
-		st->alike = 0;
-	st->batch = batch;
-	st->alike = min(st->alike + min(now->sample->holds, ADAPTIVE_LOCKED),
-			ADAPTIVE_LOCKED);
-}
-
-/*
- * Another load than the one that was judged? Far fewer frames, or just as many
- * in every hold: both are what a loop does that has closed.
- */
-static bool adaptive_turns(struct adaptive_state *st,
-			   const struct meter_reading *now)
-{
-	u32 judged = st->on.rate;
-	u32 by = max(judged, now->rate) - min(judged, now->rate);
-	bool other = st->batch == 1 || (st->batch && by > judged / 16);
-
-	st->odd = other ? min(st->odd + by, METER_RATE_MAX) : 0;
-	st->lack += judged / 2 - now->rate;
-	st->lack = max(st->lack, 0);
-	if (st->checks >= ADAPTIVE_CHECKS)
-		return false;
-
-	return st->lack > max(judged, ADAPTIVE_LACK) ||
-	       (st->odd > ADAPTIVE_ODD &&
-		(st->alike >= ADAPTIVE_ALIKE || adaptive_alone(st)));
+	if (!st->wait_ns || st->excess || st->lack)
+		st->rest = 0;
+	else if (s->window_ns < 2 * NSEC_PER_MSEC)
+		st->rest = clamp(2U * st->rest, ADAPTIVE_REST,
+				 ADAPTIVE_REST_MAX);
+	else if (s->window_ns > 6 * NSEC_PER_MSEC)
+		st->rest = max(st->rest / 2U, ADAPTIVE_REST);
 }
 
 static void adaptive_in_off(struct adaptive_state *st,
 			    const struct meter_reading *now)
 {
-	bool surged = st->excess > ADAPTIVE_SURGE;
-	bool surges = adaptive_surges(st, now);
-	bool sinks = adaptive_sinks(st, now);
+	bool surged = st->excess > (s32)ADAPTIVE_SURGE;
+	bool surges, sinks;
 	u32 level = 0;
 
+	if (adaptive_was_held_up(st, now)) {
+		adaptive_fail(st, now->rate, VCOAL_REASON_CLOSED_LOOP);
+		return;
+	}
+	surges = !now->limits->trial && adaptive_surges(st, now);
+	sinks = !now->limits->trial && adaptive_sinks(st, now);
 	/* The first window of a new load is half of the old one. */
 	if (surges && !surged) {
 		st->meter = (struct meter) {};
+		st->rest = 0;
 		return;
 	}
 	meter_add(&st->meter, now);
 	meter_fade(&st->meter, ADAPTIVE_FRAMES);
 	if (!surges && !sinks &&
-	    (st->wait_ns || !meter_full(&st->meter, 2, ADAPTIVE_FRAMES)))
+	    (st->wait_ns || now->limits->trial ||
+	     !meter_full(&st->meter, 2, ADAPTIVE_FRAMES))) {
+		adaptive_rest(st, now->sample);
 		return;
+	}
 
 	st->ref = surges ? now->rate : 0;
 	st->fails = surges ? 0 : st->fails;
@@ -227,7 +212,6 @@ static void adaptive_in_try(struct adaptive_state *st,
 	enum adaptive_verdict verdict;
 	bool full;
 
-	adaptive_match(st, now);
 	meter_add(&st->meter, now);
 	full = meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES);
 	/* A queue that stalls must not wait for many frames. */
@@ -238,7 +222,7 @@ static void adaptive_in_try(struct adaptive_state *st,
 	meter_result(&st->meter, &st->on);
 	verdict = adaptive_judge(st, now);
 	if (verdict >= ADAPTIVE_DOUBTFUL)
-		adaptive_enter(st, ADAPTIVE_CHECK, VCOAL_REASON_PROBE);
+		adaptive_check(st, now);
 	else if (full && verdict == ADAPTIVE_SPARSE)
 		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
 	else if (full)
@@ -250,9 +234,11 @@ static void adaptive_in_check(struct adaptive_state *st,
 {
 	enum adaptive_verdict verdict;
 
-	meter_add(&st->meter, now);
-	if (!meter_full(&st->meter, st->length, ADAPTIVE_FRAMES))
+	if (now->limits->pause ||
+	    !meter_full(&st->meter, st->length - 1, ADAPTIVE_FRAMES)) {
+		meter_add(&st->meter, now);
 		return;
+	}
 
 	meter_result(&st->meter, &st->off);
 	verdict = adaptive_judge(st, now);
@@ -268,64 +254,116 @@ static void adaptive_in_check(struct adaptive_state *st,
 static void adaptive_fit(struct adaptive_state *st,
 			 const struct vcoal_sample *s)
 {
-	bool crowded = s->ring_size && s->ring_peak > s->ring_size / 2;
-	u32 batch = adaptive_batch(st, st->level);
+	u32 batch = ADAPTIVE_BATCH * s->holds;
 
 	st->reason = VCOAL_REASON_STAY;
-	if (crowded && st->level < ADAPTIVE_LEVELS) {
+	if (s->ring_size && s->ring_peak > s->ring_size / 2 &&
+	    st->level < ADAPTIVE_LEVELS) {
 		st->level++;
 		st->shut = st->level;
 		st->reason = VCOAL_REASON_RING;
-	} else if (batch >= 2 * ADAPTIVE_BATCH && st->level < ADAPTIVE_LEVELS) {
+	} else if (s->held_frames > 2 * batch && st->level < ADAPTIVE_LEVELS) {
 		st->level++;
 		st->reason = VCOAL_REASON_SHRINK;
-	} else if (batch < ADAPTIVE_BATCH * 3 / 4 && st->level > st->shut) {
+	} else if (st->level > st->shut && s->held_frames < batch * 3 / 4) {
 		st->level--;
 		st->reason = VCOAL_REASON_GROW;
 	}
 }
 
+/* What was judged may be another load now: check, when that was measured. */
+static void adaptive_recheck(struct adaptive_state *st, u8 length)
+{
+	st->length = length;
+	st->wait_ns = 0;
+	st->lone = 0;
+	if (st->lack)
+		st->meter = (struct meter) {};
+}
+
 /* Bad windows use credit up, thrice as fast when the load collapsed. */
-static void adaptive_in_hold(struct adaptive_state *st,
-			     const struct meter_reading *now)
+static bool adaptive_pays(struct adaptive_state *st,
+			  const struct meter_reading *now)
 {
 	s32 cost = min(now->work / now->sample->frames, METER_COST_MAX);
 	s32 gain = clamp(ADAPTIVE_BREAK_EVEN - cost, -ADAPTIVE_CREDIT_STEP,
 			 ADAPTIVE_CREDIT_STEP);
-	bool fell = gain < 0 && meter_jumps(&st->meter, now->rate);
 
-	st->credit = min(st->credit + (fell ? 3 * gain : gain),
-			 ADAPTIVE_CREDIT);
-	st->ref = gain < 0 ? max(st->ref, now->rate) : 0;
-	if (!fell)
+	if (gain >= 0) {
+		st->credit = min(st->credit + gain, ADAPTIVE_CREDIT);
+		st->ref = 0;
 		meter_add(&st->meter, now);
+		return true;
+	}
+	st->ref = max(st->ref, now->rate);
+	if (meter_jumps(&st->meter, now->rate))
+		gain *= 3;
+	else
+		meter_add(&st->meter, now);
+	st->credit += gain;
+
+	return false;
+}
+
+static void adaptive_in_hold(struct adaptive_state *st,
+			     const struct meter_reading *now)
+{
+	bool pays;
+
+	if (adaptive_silent(now))
+		st->meter = (struct meter) {};
+	if (!st->wait_ns && st->meter.steady >= ADAPTIVE_STEADY &&
+	    !now->limits->trial) {
+		meter_result(&st->meter, &st->on);
+		adaptive_check(st, now);
+		return;
+	}
+	pays = adaptive_pays(st, now);
 	meter_fade(&st->meter, ADAPTIVE_TRIAL_MAX);
 	adaptive_match(st, now);
-	adaptive_fit(st, now->sample);
 
 	if (st->credit < 0) {
 		adaptive_fail(st, 0, VCOAL_REASON_SPARSE);
-	} else if (st->batch == 1 && st->alike >= ADAPTIVE_LOCKED) {
-		/* A check is no proof: its other end may hold it as well. */
-		adaptive_fail(st, 2 * st->on.rate, VCOAL_REASON_BACKOFF);
-	} else if (gain >= 0 && st->wait_ns && adaptive_turns(st, now)) {
-		st->length = ADAPTIVE_TRIAL;
-		st->wait_ns = 0;
-		st->meter = (struct meter) {};
-	} else if (gain >= 0 && !st->wait_ns &&
-		   st->meter.steady >= ADAPTIVE_STEADY) {
-		meter_result(&st->meter, &st->on);
-		adaptive_enter(st, ADAPTIVE_CHECK, VCOAL_REASON_PROBE);
+		return;
 	}
+	if (adaptive_lonely(st, now->sample)) {
+		st->lonelies = min(st->lonelies + 1, ADAPTIVE_LONELIES);
+		adaptive_recheck(st, ADAPTIVE_TRIAL_MAX);
+	} else if (pays && st->wait_ns && !now->limits->trial &&
+		   adaptive_turns(st, now)) {
+		adaptive_recheck(st, ADAPTIVE_TRIAL);
+	}
+	adaptive_fit(st, now->sample);
+}
+
+/* Another queue checks: so does this one, or it tries later. */
+static bool adaptive_follows(struct adaptive_state *st,
+			     const struct meter_reading *now)
+{
+	if (!now->limits->pause ||
+	    (st->phase != ADAPTIVE_HOLD && st->phase != ADAPTIVE_TRY))
+		return false;
+
+	if (st->phase == ADAPTIVE_HOLD || st->meter.windows) {
+		st->length = ADAPTIVE_TRIAL;
+		meter_result(&st->meter, &st->on);
+		adaptive_check(st, now);
+	} else {
+		adaptive_enter(st, ADAPTIVE_OFF, VCOAL_REASON_PROBE);
+	}
+
+	return true;
 }
 
 static void adaptive_step(struct adaptive_state *st,
 			  const struct meter_reading *now)
 {
+	if (adaptive_follows(st, now))
+		return;
 	if (st->checks)
 		st->checks--;
 	if (st->fresh) {
-		st->fresh = false;
+		st->fresh = 0;
 		st->checks = min(st->checks + ADAPTIVE_CHECK_COST,
 				 2 * ADAPTIVE_CHECKS);
 		return;
@@ -347,11 +385,12 @@ static void adaptive_step(struct adaptive_state *st,
 }
 
 static void adaptive_learn(struct adaptive_state *st,
-			   const struct vcoal_sample *s)
+			   const struct vcoal_sample *s,
+			   const struct vcoal_limits *limits)
 {
 	struct meter_reading now;
 
-	meter_read(&now, s);
+	meter_read(&now, s, limits);
 	st->wait_ns -= min(st->wait_ns, s->window_ns);
 	adaptive_step(st, &now);
 }
@@ -363,14 +402,26 @@ static void adaptive_sanitise(struct adaptive_state *st)
 	st->reason = min_t(u8, st->reason, VCOAL_REASON_COUNT - 1);
 }
 
+/* What begins now, for how long? */
+static u32 adaptive_trial(const struct adaptive_state *st,
+			  const struct vcoal_sample *s)
+{
+	return st->fresh ? min_t(u64, s->window_ns, ADAPTIVE_WINDOW_MAX_NS) *
+			   (st->length + st->fresh) : 0;
+}
+
 static struct vcoal_decision adaptive_answer(const struct adaptive_state *st,
+					     const struct vcoal_sample *s,
 					     const struct vcoal_limits *limits)
 {
 	bool holds = st->phase == ADAPTIVE_TRY || st->phase == ADAPTIVE_HOLD;
 
 	return (struct vcoal_decision) {
 		.params.hold_ns = holds ? limits->max_ns >> st->level : 0,
-		.reason = limits->max_ns ? st->reason : VCOAL_REASON_BOUND,
+		.trial_ns = adaptive_trial(st, s),
+		.rest = st->rest,
+		.reason = st->reason,
+		.pause = st->phase == ADAPTIVE_CHECK,
 	};
 }
 
@@ -378,15 +429,22 @@ static struct vcoal_decision adaptive_decide(void *state,
 					     const struct vcoal_sample *sample,
 					     const struct vcoal_limits *limits)
 {
+	const struct vcoal_decision never = {
+		.rest = ADAPTIVE_REST_MAX,
+		.reason = VCOAL_REASON_BOUND,
+	};
 	struct adaptive_state *st = state;
 
-	adaptive_sanitise(st);
 	if (st->max_ns != limits->max_ns)
 		*st = (struct adaptive_state) { .max_ns = limits->max_ns };
-	else if (sample->window_ns && sample->frames)
-		adaptive_learn(st, sample);
+	if (!limits->max_ns)
+		return never;
 
-	return adaptive_answer(st, limits);
+	adaptive_sanitise(st);
+	if (sample->window_ns && sample->frames)
+		adaptive_learn(st, sample, limits);
+
+	return adaptive_answer(st, sample, limits);
 }
 
 const struct vcoal_policy vcoal_policy_adaptive = {

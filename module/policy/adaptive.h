@@ -22,7 +22,14 @@
 #define ADAPTIVE_SURGE		METER_RATE(12)	/* frames too many */
 #define ADAPTIVE_LACK		METER_RATE(12)	/* frames too few */
 #define ADAPTIVE_ALIKE		8U	/* holds that are no chance */
-#define ADAPTIVE_LOCKED		96U	/* of one frame: the hold sets the pace */
+#define ADAPTIVE_LONE		16	/* holds of one frame: it sets the pace */
+#define ADAPTIVE_CHECK_FRESH	1U	/* windows until all have let go */
+#define ADAPTIVE_SILENCE_NS	64000000U /* in one window: traffic paused */
+#define ADAPTIVE_WINDOW_MAX_NS	4000000U /* a pause waits for no longer one */
+#define ADAPTIVE_LONELIES	2	/* times that four times as many are needed */
+#define ADAPTIVE_LONE_MAX	1024
+#define ADAPTIVE_REST		8U	/* polls between decisions while at rest */
+#define ADAPTIVE_REST_MAX	32U
 #define ADAPTIVE_ODD		METER_RATE(2)	/* frames too many or few */
 #define ADAPTIVE_CHECKS		512U	/* no extra check beyond these, ... */
 #define ADAPTIVE_CHECK_COST	384U	/* one adds this, a window takes 1 */
@@ -66,6 +73,7 @@ enum adaptive_verdict {
  * @odd: sum of what the rate is off the judged one while they do not
  * @checks: extra checks and tries of late
  * @credit: how sure it is that holding pays
+ * @lone: how sure it is that a hold releases one frame
  * @phase: enum adaptive_phase
  * @reason: enum vcoal_reason
  * @fails: tries in vain
@@ -73,7 +81,9 @@ enum adaptive_verdict {
  * @level: the hold is @max_ns >> @level
  * @shut: least level that a closed loop bears
  * @alike: holds in a row with @batch frames
+ * @lonelies: how often @lone let go and the rate did not rise
  * @fresh: the next window belongs half to the phase before
+ * @rest: polls until the next decision
  */
 struct adaptive_state {
 	struct meter meter;
@@ -88,6 +98,7 @@ struct adaptive_state {
 	u32 odd;
 	u16 checks;
 	s16 credit;
+	s16 lone;
 	u8 phase;
 	u8 reason;
 	u8 fails;
@@ -95,7 +106,9 @@ struct adaptive_state {
 	u8 level;
 	u8 shut;
 	u8 alike;
+	u8 lonelies;
 	u8 fresh;
+	u8 rest;
 };
 
 #endif /* _VCOAL_POLICY_ADAPTIVE_H */

@@ -30,11 +30,13 @@
  * @work: overhead of all of them: interrupts, timers, polls
  * @rate: METER_RATE() a millisecond
  * @sample: all of it
+ * @limits: and within what
  */
 struct meter_reading {
 	u32 work;
 	u32 rate;
 	const struct vcoal_sample *sample;
+	const struct vcoal_limits *limits;
 };
 
 /**
@@ -74,7 +76,8 @@ struct meter_result {
 };
 
 static inline void meter_read(struct meter_reading *r,
-			      const struct vcoal_sample *s)
+			      const struct vcoal_sample *s,
+			      const struct vcoal_limits *limits)
 {
 	r->work = s->irqs * METER_IRQ + s->holds * METER_TIMER +
 		  s->polls * METER_POLL -
@@ -83,6 +86,7 @@ static inline void meter_read(struct meter_reading *r,
 			div64_u64((u64)s->frames * METER_RATE(NSEC_PER_MSEC),
 				  s->window_ns));
 	r->sample = s;
+	r->limits = limits;
 }
 
 /* Frames of every poll, when all ended a hold and found as many; else 0. */

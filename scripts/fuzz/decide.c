@@ -61,6 +61,8 @@ static void take_limits(struct input *in, struct vcoal_limits *limits)
 	limits->irq_rate_max = take_number(in);
 	limits->fixed.hold_ns = take_number(in) % (VCOAL_HOLD_NS_MAX + 1);
 	limits->fixed.frames = take_number(in) % (VCOAL_FRAMES_MAX + 1);
+	limits->trial = take_u8(in) & 1;
+	limits->pause = take_u8(in) & 1;
 }
 
 /* What a queue could have seen: no more empty holds than holds, and so on. */

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define WINDOW_NS	NSEC_PER_MSEC
+#define CALM_NS		(8 * NSEC_PER_MSEC)
 #define RETRY_NS	(5 * NSEC_PER_MSEC)	/* a lost frame is missed */
 #define RING_MAX	4096
 
@@ -62,6 +63,9 @@ struct sim {
 	u64 hold_until;
 	struct vcoal_params params;
 	enum vcoal_reason reason;
+	u32 rest;		/* polls of the window that end none */
+	u64 pause_until;	/* the VM lets go; it has one queue */
+	u64 trial_until;
 	struct window win;
 	u64 state[VCOAL_POLICY_STATE / sizeof(u64)];
 };
@@ -195,15 +199,31 @@ static void sim_clamp(struct sim *sim, struct vcoal_decision *decision)
 	}
 }
 
+static void sim_trial(struct sim *sim, const struct vcoal_decision *decision)
+{
+	u64 until = sim->now + decision->trial_ns;
+
+	if (!decision->trial_ns)
+		return;
+	if (decision->pause)
+		sim->pause_until = max(sim->pause_until, until);
+	sim->trial_until = max(sim->trial_until,
+			       until + decision->pause * CALM_NS);
+}
+
 static void sim_decide(struct sim *sim)
 {
+	struct vcoal_limits limits = sim->scen->limits;
 	struct vcoal_decision decision;
 
-	decision = sim->policy->decide(sim->state, &sim->win.s,
-				       &sim->scen->limits);
+	limits.pause = sim->now < sim->pause_until;
+	limits.trial = sim->now < sim->trial_until;
+	decision = sim->policy->decide(sim->state, &sim->win.s, &limits);
+	sim_trial(sim, &decision);
 	sim_clamp(sim, &decision);
 	sim_note(sim, &decision);
 	sim->params = decision.params;
+	sim->rest = decision.params.hold_ns ? 0 : decision.rest;
 }
 
 static void sim_window(struct sim *sim)
@@ -211,7 +231,7 @@ static void sim_window(struct sim *sim)
 	struct vcoal_sample *s = &sim->win.s;
 	u64 window_ns = sim->now - sim->win.start;
 
-	if (window_ns < WINDOW_NS)
+	if (window_ns < WINDOW_NS || s->polls <= sim->rest)
 		return;
 	s->window_ns = window_ns;
 	s->ring_size = sim->scen->ring;

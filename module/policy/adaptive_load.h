@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Is the load still the one that `adaptive` judged? Each of these functions
+ * takes one window and says how sure it is by now: sums that begin anew at 0.
+ */
+#ifndef _VCOAL_POLICY_ADAPTIVE_LOAD_H
+#define _VCOAL_POLICY_ADAPTIVE_LOAD_H
+
+#include <linux/minmax.h>
+#include <vcoal/policy.h>
+#include "adaptive.h"
+#include "meter.h"
+
+/* Maybe a loop of one: then no hold gathers more. */
+static inline bool adaptive_alone(const struct adaptive_state *st)
+{
+	return st->batch == 1 && st->alike >= ADAPTIVE_ALIKE / 2;
+}
+
+/* Most of the window was silence: it says nothing about a pace. */
+static inline bool adaptive_silent(const struct meter_reading *now)
+{
+	return now->sample->window_ns > ADAPTIVE_SILENCE_NS;
+}
+
+/* Frames of a window that are more than a rate brings: a step of a CUSUM. */
+static inline s32 adaptive_beyond(const struct meter_reading *now, u32 rate)
+{
+	s32 by = now->rate - min_t(u32, rate, METER_RATE_MAX);
+	s32 ms = clamp_t(u64, now->sample->window_ns >> 20, 1, 16);
+
+	return by * ms;
+}
+
+/* Much more load than the one that was judged: a one-sided CUSUM. */
+static inline bool adaptive_surges(struct adaptive_state *st,
+				   const struct meter_reading *now)
+{
+	if (!st->ref)
+		return false;
+
+	st->excess += adaptive_beyond(now, st->ref + st->ref / 2);
+	st->excess = clamp(st->excess, 0, 2 * (s32)ADAPTIVE_SURGE);
+
+	return st->excess > (s32)ADAPTIVE_SURGE;
+}
+
+/* Much less load than the closed loop that was judged. */
+static inline bool adaptive_sinks(struct adaptive_state *st,
+				  const struct meter_reading *now)
+{
+	if (st->reason != VCOAL_REASON_CLOSED_LOOP || adaptive_silent(now))
+		return false;
+
+	st->lack -= adaptive_beyond(now, st->ref - st->ref / 4);
+	st->lack = clamp(st->lack, 0, 4 * (s32)ADAPTIVE_LACK);
+
+	return st->lack > 2 * (s32)ADAPTIVE_LACK;
+}
+
+/* How many frames each of the last holds released, while these are alike. */
+static inline void adaptive_match(struct adaptive_state *st,
+				  const struct meter_reading *now)
+{
+	u32 batch = meter_batch(now);
+
+	if (batch != st->batch)
+		st->alike = 0;
+	st->batch = batch;
+	st->alike = min(st->alike + now->sample->holds, ADAPTIVE_ALIKE);
+}
+
+/* Holds that release one frame each may set the pace of a loop. */
+static inline bool adaptive_lonely(struct adaptive_state *st,
+				   const struct vcoal_sample *s)
+{
+	s32 full = min(s->holds - s->empty_holds, ADAPTIVE_FRAMES);
+	s32 empty = min(s->empty_holds, ADAPTIVE_FRAMES);
+
+	if (s->held_frames > 4 * full)
+		st->lonelies = 0;
+	if (s->held_frames > full)
+		st->lone = 0;
+	else
+		st->lone = clamp(st->lone + full - 3 * empty, 0,
+				 ADAPTIVE_LONE_MAX);
+
+	return st->lone >= ADAPTIVE_LONE << 2 * (st->lonelies & 3);
+}
+
+/*
+ * Another load than the one that was judged? Far fewer frames, or just as many
+ * in every hold: both are what a loop does that has closed.
+ */
+static inline bool adaptive_turns(struct adaptive_state *st,
+				  const struct meter_reading *now)
+{
+	u32 judged = st->on.rate;
+	u32 by = max(judged, now->rate) - min(judged, now->rate);
+	bool other = st->batch == 1 || (st->batch && by > judged / 16);
+	bool same = !st->odd;
+
+	st->odd = other ? min(st->odd + by, METER_RATE_MAX) : 0;
+	st->lack += judged / 2 - now->rate;
+	st->lack = max(st->lack, 0);
+	/* What is measured from now on is the new load alone. */
+	if (same && st->odd)
+		st->meter = (struct meter) {};
+	if (st->checks >= ADAPTIVE_CHECKS)
+		return false;
+
+	return st->lack > max(judged, ADAPTIVE_LACK) ||
+	       (st->odd > ADAPTIVE_ODD &&
+		(st->alike >= ADAPTIVE_ALIKE || adaptive_alone(st)));
+}
+
+/* Faster since others let go: part of a loop that they had held up. */
+static inline bool adaptive_was_held_up(const struct adaptive_state *st,
+					const struct meter_reading *now)
+{
+	return now->limits->pause && st->meter.steady >= ADAPTIVE_STEADY &&
+	       now->rate > st->meter.mean + st->meter.mean / 2;
+}
+
+#endif /* _VCOAL_POLICY_ADAPTIVE_LOAD_H */
