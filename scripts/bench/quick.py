@@ -21,12 +21,18 @@ SLACK_US = 30
 PACED = workload.paced(10000)
 SPARSE = workload.paced(1000)
 BURST = workload.burst(16)
-PING = workload.pingpong(1)
+# behind bulk a loop of several held queues is found in some 20 ms and asked
+# once more a quarter of a second later; the next time is after two seconds
+PING = dataclasses.replace(
+    workload.pingpong(1), name="pingpong-1-settled",
+    load="(PHASES=1; ping -T -s 1 -t 0.6 > /run/learnt); "
+         "ping -T -s 1 -t $SECONDS")
 LOADS = (PACED, SPARSE, BURST, PING)
-ADAPTIVE = peer.policy("adaptive", "throughput")
-PEERS = (peer.STOCK, ADAPTIVE, peer.fixed(256), peer.fixed(64))
+ADAPTIVE = tuple(peer.policy("adaptive", name)
+                 for name in ("balanced", "throughput"))
+PEERS = (peer.STOCK, *ADAPTIVE, peer.fixed(256), peer.fixed(64))
 PROFILED = (peer.OBSERVE, peer.OFF)
-REPEATED = (ADAPTIVE, (PACED,))
+REPEATED = (ADAPTIVE[1], (PACED,))
 
 
 class Quick:
@@ -80,23 +86,27 @@ class Quick:
         """On every load, within its class bound."""
         for load in LOADS:
             row = self._row(load)
-            regret = oracle.regret(row, ADAPTIVE, load)
-            print(f"# {load.name}: regret {100 * regret:+.1f} %")
-            expect(regret <= target.allowed(load), f"{load.name}: " + str(
-                {name: row[name]["instructions"] for name in row}))
+            for who in ADAPTIVE:
+                regret = oracle.regret(row, who, load)
+                print(f"# {load.name}, {who.name}: regret "
+                      f"{100 * regret:+.1f} %")
+                expect(regret <= target.allowed(load), f"{load.name}: " + str(
+                    {name: row[name]["instructions"] for name in row}))
 
     def adaptive_leaves_round_trips_alone(self):
         """A closed loop is as fast as without us."""
-        change = oracle.slowdown(self._row(PING), ADAPTIVE.name)
-        print(f"# round trips {100 * change:+.1f} %")
-        expect(change <= target.TRIP, f"{100 * change:+.1f} %")
+        for who in ADAPTIVE:
+            change = oracle.slowdown(self._row(PING), who.name)
+            print(f"# {who.name}: round trips {100 * change:+.1f} %")
+            expect(change <= target.TRIP, f"{100 * change:+.1f} %")
 
     def adaptive_keeps_its_bound(self):
         """No frame is held longer than the class allows."""
         for load in LOADS:
-            delay = self._row(load)[ADAPTIVE.name]["delay"].get("p999", 0)
-            expect(delay <= ADAPTIVE.bound_us + SLACK_US,
-                   f"{load.name}: p99.9 {delay} us")
+            for who in ADAPTIVE:
+                delay = self._row(load)[who.name]["delay"].get("p999", 0)
+                expect(delay <= who.bound_us + SLACK_US,
+                       f"{load.name}, {who.name}: p99.9 {delay} us")
 
     def a_run_repeats_exactly(self):
         """The same guest prints the same, to the last byte."""

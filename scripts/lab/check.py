@@ -35,6 +35,7 @@ FAST = (("static", ["static"], 600),
         ("kunit", ["kunit"], 1800))
 ALL = (*FAST,
        ("demo", ["demo-test"], 900),
+       ("bench", ["bench-quick"], 1800),
        *((name, [name], 3600) for name in CHECKED_LABS),
        ("debug", ["debug"], 3600))
 
