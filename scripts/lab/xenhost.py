@@ -8,15 +8,12 @@ becomes of its network.
 
 import functools
 import gzip
-import lzma
 import shlex
 import shutil
-import subprocess
 import textwrap
-import zlib
 from pathlib import Path
 
-from . import apt, image, qemu
+from . import apt, image, qemu, vmlinux
 
 TOOLS = Path(__file__).resolve().parents[1] / "xen"
 VERSION = "4.17"
@@ -59,9 +56,6 @@ until [ -e /sys/class/net/eth0 ]; do
 done
 """
 
-# of the boot protocol: sectors of set-up code, then the kernel's place
-SETUP_SECTS, PAYLOAD_OFFSET, PAYLOAD_LENGTH = 0x1f1, 0x248, 0x24c
-
 
 @functools.cache
 def _tree():
@@ -78,37 +72,6 @@ def _tree():
             (temp / "xen").write_bytes(gzip.decompress(packed.read_bytes()))
             temp.rename(tree)
     return tree
-
-
-def _zstd(data):
-    # the payload is followed by its length, which zstd complains about
-    return subprocess.run(["zstd", "-dc"], input=data, check=False,
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL).stdout
-
-
-UNPACK = {b"\xfd7zXZ": lambda data: lzma.LZMADecompressor().decompress(data),
-          b"\x28\xb5\x2f\xfd": _zstd,
-          b"\x1f\x8b": lambda data: zlib.decompressobj(31).decompress(data)}
-
-
-def _vmlinux(boot):
-    """The kernel without its wrapping: Xen boots an ELF image faster."""
-    path = apt.cache_dir("xen") / f"vmlinux-{boot.release}"
-    if not path.exists():
-        wrapped = boot.vmlinuz.read_bytes()
-
-        def word(at):
-            return int.from_bytes(wrapped[at:at + 4], "little")
-
-        begin = (wrapped[SETUP_SECTS] + 1) * 512 + word(PAYLOAD_OFFSET)
-        data = wrapped[begin:begin + word(PAYLOAD_LENGTH)]
-        unpack = next(function for magic, function in UNPACK.items()
-                      if data.startswith(magic))
-        temp = path.with_name(path.name + ".tmp")
-        temp.write_bytes(unpack(data))
-        temp.rename(path)
-    return path
 
 
 def _libraries(tree, program):
@@ -163,7 +126,7 @@ def build(boot, module):
                  (TOOLS / "90-vcoal-xen.rules").read_bytes())
     archive.file("domain/initrd",
                  image.save(inner, f"domain-{boot.release}").read_bytes())
-    archive.file("domain/vmlinux", _vmlinux(boot).read_bytes())
+    archive.file("domain/vmlinux", vmlinux.extract(boot).read_bytes())
     return image.save(archive, f"xen-{boot.release}")
 
 
@@ -186,7 +149,8 @@ class Host(qemu.Guest):
     def _multiboot(self):
         xen = (f"{XEN} dom0_mem={DOM0_MB}M,max:{DOM0_MB}M "
                f"dom0_max_vcpus={self._cpus}")
-        kernel = f"{_vmlinux(self._image)} console=hvc0 loglevel=7 {KERNEL}"
+        elf = vmlinux.extract(self._image)
+        kernel = f"{elf} console=hvc0 loglevel=7 {KERNEL}"
         return {"-M": "pc", "-cpu": "qemu64", "-kernel": str(_tree() / "xen"),
                 "-append": xen, "-initrd": f"{kernel},{self._initrd}"}
 
