@@ -23,8 +23,8 @@ BESIDE := $(patsubst scripts/%/Makefile,%,$(wildcard scripts/sim/Makefile \
 
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall clean help python check check-fast \
-	static kunit build-matrix lab-virtio lab-xen lab-vhost lab-debug \
-	demo bench bench-quick bench-foundation $(BESIDE)
+	static kunit build-matrix lab-virtio lab-xen lab-vhost lab-kvm \
+	lab-debug demo bench bench-quick bench-foundation bench-kvm $(BESIDE)
 
 ifneq ($(filter $(SERIES),$(KVER)),)
 modules: python
@@ -73,7 +73,8 @@ python:
 			env DEBIAN_FRONTEND=noninteractive \
 			apt-get install -y -qq python3 > /dev/null; } >&2
 
-check check-fast static kunit demo bench bench-quick bench-foundation: python
+check check-fast static kunit demo bench bench-quick bench-foundation \
+bench-kvm: python
 	@$(VLAB) $@
 
 $(BESIDE): python
@@ -90,6 +91,9 @@ lab-xen: python
 
 lab-vhost: python
 	@$(VLAB) vhost $(filter $(SERIES),$(KVER))
+
+lab-kvm: python
+	@$(VLAB) kvm $(filter $(SERIES),$(KVER))
 
 lab-debug: python
 	@$(VLAB) debug
@@ -115,8 +119,10 @@ help:
 	@echo "  make sim | fuzz         policies in simulated time, with any input"
 	@echo "  make lab-virtio         guests under QEMU (KVER=6.1|6.12|7.2|all)"
 	@echo "  make lab-xen            a Xen host with domains (KVER=6.1|6.12)"
-	@echo "  make lab-vhost          a KVM host with guests (KVER=6.1|6.12|7.2)"
+	@echo "  make lab-vhost          vhost-net without a guest (KVER=6.1|6.12|7.2)"
+	@echo "  make lab-kvm            a KVM host with guests (KVER=6.1|6.12|7.2)"
 	@echo "  make lab-debug          under KASAN, lockdep and other checkers"
 	@echo "  make bench-quick        cost and delay against their targets"
 	@echo "  make bench              everybody under every load (an hour)"
 	@echo "  make bench-foundation   what the module itself costs"
+	@echo "  make bench-kvm          what a whole KVM host takes for a packet"

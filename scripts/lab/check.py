@@ -22,7 +22,7 @@ RESULT = re.compile(r"^( *)(not ok|ok) \d+")
 # those that are there
 BESIDE = tuple(name for name in ("sim", "fuzz")
                if (SCRIPTS / name / "Makefile").exists())
-LABS = tuple(name for name in ("virtio", "xen", "vhost")
+LABS = tuple(name for name in ("virtio", "xen", "vhost", "kvm")
              if (SCRIPTS / "lab" / f"{name}.py").exists())
 # those that judge in make check
 CHECKED_LABS = ("virtio", "vhost", "xen")

@@ -74,7 +74,7 @@ class Archive:
         return hashlib.sha256(self._data).hexdigest()
 
 
-def _libraries(binary):
+def libraries(binary):
     """Shared libraries of a program, as the loader finds them."""
     for word in apt.run(["ldd", binary]).split():
         if word.startswith("/"):
@@ -162,7 +162,7 @@ def _add_tools(archive):
             archive.link(f"bin/{applet}", "busybox")
     for tool in TOOLS:
         archive.copy(f"bin/{Path(tool).name}", tool)
-        for library in _libraries(tool):
+        for library in libraries(tool):
             archive.copy(library.lstrip("/"), library)
     archive.copy("bin/vtraffic", vtraffic())
 

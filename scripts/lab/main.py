@@ -112,6 +112,12 @@ def bench_foundation(_):
     return foundation.run()
 
 
+def bench_kvm(_):
+    """what a whole KVM host takes for a packet, into Documentation/results"""
+    from bench import kvm as hosts
+    return hosts.run()
+
+
 def bench_quick(_):
     """a few minutes that say whether cost and delay are what they were"""
     from bench import quick
@@ -122,6 +128,7 @@ VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "kunit": kunit, "install": install, "demo-test": demo_test, "debug": debug, "demo": demo,
          "bench": bench,
          "bench-quick": bench_quick, "bench-foundation": bench_foundation,
+         "bench-kvm": bench_kvm,
          "check": everything, "check-fast": fast}
 BESIDE_NEEDS = {"fuzz": ["clang", "libclang-rt-dev"]}
 WITH_KERNELS = ("build", "matrix", "demo", *check.LABS)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The KVM lab: a host with the module, a real VMM, guests with stock drivers.
+
+counts     what the module does to the interrupts of one guest
+many       two and four guests, guest to guest; one that is kept from the others
+stress     the VMM is killed, the guest migrates, under traffic and holds
+patch      the module comes and goes under traffic
+
+Time is real in these hosts: under instruction counting the emulator's SVM is
+not sound.  When a guest breaks in the way that is the emulator's, the rest of
+the part is repeated in a new host, and that is said.
+"""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from . import kernel, ktap, kvmhost, qemu
+from .ktap import expect
+from .kvmcounts import Counts
+from .kvmhost import EmulatorFault
+from .kvmstress import Many, Patch, Stress
+from .vhost import stale_int3
+
+ATTEMPTS = 3
+
+
+class Lab:
+    """The cases of one kernel, reported as they run."""
+
+    def __init__(self, report, boot, initrd):
+        self._report = report
+        self._boot = boot
+        self._initrd = initrd
+
+    def _try(self, host, function):
+        """Run a case; what it failed with, None when it did not."""
+        try:
+            function()
+        except EmulatorFault:
+            raise
+        except Exception as error:  # whatever it is, it is a result
+            if stale_int3(host.console()):
+                raise EmulatorFault("an int3 that was not there") from error
+            return error
+        return None
+
+    def _case(self, part, host, function, done):
+        """One case; those that are done only prepare for the others."""
+        name = f"{self._boot.name}: kvm {part}: {function.__name__}"
+        begin = time.monotonic()
+        error = self._try(host, function)
+        if name in done:
+            return
+        done.add(name)
+        if error:
+            self._report.fail(name, f"{type(error).__name__}: {error}")
+        else:
+            self._report.ok(name, f"{time.monotonic() - begin:.1f} s")
+
+    def _attempt(self, part, done):
+        make, guests = PARTS[part]
+        name = f"kvm-{self._boot.name}-{part}"
+        with kvmhost.Host(name, self._boot, self._initrd, guests) as host:
+            cases = make(host)
+
+            def clean_consoles():
+                faults = [fault for machine in (host, *cases.guests())
+                          for fault in machine.faults()]
+                expect(not faults, "\n".join(faults[:40]))
+            for case in (*cases.cases(), clean_consoles):
+                self._case(part, host, case, done)
+
+    def run(self, part):
+        """Run a part; a host that does not come up is a failure."""
+        done = set()
+        try:
+            for _ in range(ATTEMPTS):
+                try:
+                    return self._attempt(part, done)
+                except EmulatorFault as fault:
+                    print(f"# {self._boot.name}: kvm {part}: a fault of the "
+                          f"emulator, again: {fault}".replace("\n", "\n# "),
+                          flush=True)
+            raise qemu.GuestError(f"the emulator failed {ATTEMPTS} times")
+        except (qemu.GuestError, OSError) as error:
+            return self._report.fail(f"{self._boot.name}: kvm {part}", error)
+
+
+# what runs in a host of its own, and how many guests that has at once
+PARTS = {"stress": (Stress, 2), "many": (Many, 4), "counts": (Counts, 1),
+         "patch": (Patch, 1)}
+# the first series in full, the others in short
+SERIES = ("6.12", "6.1", "7.2")
+SHORT = ("counts", "patch")
+
+
+def run(names, parts=tuple(PARTS)):
+    """The lab on each named series; True when all is well."""
+    report = ktap.Report()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name in names:
+            module, _ = kernel.build(name)
+            boot = kernel.image(name)
+            lab = Lab(report, boot, kvmhost.build(boot, module))
+            for part in parts if name == SERIES[0] else SHORT:
+                pool.submit(lab.run, part)
+    report.end()
+    return not report.failed
