@@ -5,6 +5,7 @@ counts     what the module does to interrupts: in dom0, then in the domain
 stress     everything that may happen to a domain; the same with four queues,
            in short; and settings that follow a domain
 many       four domains at once
+held       a million held interrupts; takes long and is not part of the check
 
 All hosts are exact, so they may run side by side.
 """
@@ -16,6 +17,7 @@ from . import kernel, ktap, qemu, xenhost
 from .ktap import expect
 from .xencounts import Counts
 from .xenfront import Front
+from .xenheld import Held
 from .xenkeep import Keep
 from .xenlink import Link
 from .xenstress import Many, Stress
@@ -70,6 +72,13 @@ class Lab:
             many = Many([Link(domain) for domain in domains])
             self._cases("many", many.cases())
             self._quiet("many", host, many.alive())
+
+    def held(self):
+        """Very many held interrupts."""
+        with self._host("held") as host:
+            domain = xenhost.Domain(host, 1)
+            self._cases("held", Held(Link(domain)).cases())
+            self._quiet("held", host, [domain])
 
     def _stress(self, part, domain, names=None):
         stress = Stress(Link(domain))

@@ -3,7 +3,7 @@
 
 import dataclasses
 
-from . import xenhost
+from . import qemu, xenhost
 from .ktap import expect
 from .wire import difference, values
 
@@ -111,10 +111,10 @@ class Link:
                     (self.domain, self.host, xenhost.DOM0_ADDRESS)):
             lossless(Flow(*self._send(*way, count, f"-r {rate}"), {}, {}))
 
-    def ping(self, count, options=""):
+    def ping(self, count, options="", seconds=qemu.REQUEST_S):
         """Round trips from dom0, where the domain echoes."""
         said = self.host.run(f"vtraffic ping {self.domain.address} "
-                             f"{PORT_ECHO} -n {count} {options}")
+                             f"{PORT_ECHO} -n {count} {options}", seconds)
         return values(said.replace(" ", "\n"))
 
     def streams(self, count, size):
