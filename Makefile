@@ -24,7 +24,8 @@ BESIDE := $(patsubst scripts/%/Makefile,%,$(wildcard scripts/sim/Makefile \
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall clean help python check check-fast \
 	static kunit build-matrix lab-virtio lab-xen lab-vhost lab-kvm \
-	lab-debug demo bench bench-quick bench-foundation bench-kvm $(BESIDE)
+	lab-debug demo bench bench-quick bench-foundation bench-kvm \
+	bench-xen $(BESIDE)
 
 ifneq ($(filter $(SERIES),$(KVER)),)
 modules: python
@@ -74,7 +75,7 @@ python:
 			apt-get install -y -qq python3 > /dev/null; } >&2
 
 check check-fast static kunit demo bench bench-quick bench-foundation \
-bench-kvm: python
+bench-kvm bench-xen: python
 	@$(VLAB) $@
 
 $(BESIDE): python
@@ -124,5 +125,6 @@ help:
 	@echo "  make lab-debug          under KASAN, lockdep and other checkers"
 	@echo "  make bench-quick        cost and delay against their targets"
 	@echo "  make bench              everybody under every load (an hour)"
+	@echo "  make bench-xen          a whole Xen host under every load"
 	@echo "  make bench-foundation   what the module itself costs"
 	@echo "  make bench-kvm          what a whole KVM host takes for a packet"

@@ -31,7 +31,7 @@ def _with_headers(file):
     return found
 
 
-def sources(policy=None):
+def sources(policy=None, adapter=OUR_ADAPTER):
     """The sources that a peer's figures depend on; of all without a policy."""
     files = [kernel.REPO / "Kbuild"]
     for part in ("include", "module"):
@@ -39,7 +39,7 @@ def sources(policy=None):
     if policy:
         files = [file for file in files if file.parent != POLICIES and
                  (file.parent != ADAPTERS or
-                  file.name.startswith(OUR_ADAPTER))]
+                  file.name.startswith(adapter))]
         files += {header for name in (policy, ALWAYS)
                   for header in _with_headers(POLICIES / f"{name}.c")}
     return sorted(files)

@@ -63,7 +63,8 @@ def _counters(lines):
     return values
 
 
-def _delta(parts, name):
+def change(parts, name):
+    """What a workload did to all counters."""
     before, after = (_counters(parts[when, name])
                      for when in ("before", "after"))
     return {key: after[key] - before.get(key, 0) for key in after}
@@ -83,10 +84,9 @@ def rest_rate(parts):
     return statistics.mean(map(_soaked, rows))
 
 
-def instructions(row, rate):
+def instructions(row, rate, each_ns=NS_PER_INSTRUCTION):
     """What one measured load took."""
-    return (row["soak_us"] * 1000 / NS_PER_INSTRUCTION
-            * (1 - _soaked(row) / rate))
+    return row["soak_us"] * 1000 / each_ns * (1 - _soaked(row) / rate)
 
 
 def _work(load, lines):
@@ -172,12 +172,12 @@ def _interrupts(delta):
             "frames_per_poll": _ratio(frames, polls, 2)}
 
 
-def result(parts, load):
+def result(parts, load, each_ns=NS_PER_INSTRUCTION):
     """Everything about one workload in one guest."""
     lines = parts["during", load.name]
     soaks, work = _rows(lines, "soak_us"), _work(load, lines)
     rate = rest_rate(parts)
-    spent = [instructions(row, rate) for row in soaks]
+    spent = [instructions(row, rate, each_ns) for row in soaks]
     each = [cost / units for cost, units in zip(spent, work)]
     lost = _lost(lines)
     done = sum(work) - (lost if load.unit not in (TRIP, KIB) else 0)
@@ -190,7 +190,7 @@ def result(parts, load):
             **_times(times),
             **{f"side_{key}": value for key, value in
                _times(_rows(lines, "p50_us", "side ")).items()},
-            **_interrupts(_delta(parts, load.name)),
+            **_interrupts(change(parts, load.name)),
             "delay": _delay(parts.get(("held", load.name), [])),
             "decisions": _decisions(parts.get(("decided", load.name), []),
                                     _counters(parts["after", load.name]))}

@@ -124,6 +124,12 @@ def bench_kvm(_):
     return hosts.run()
 
 
+def bench_xen(args):
+    """a whole Xen host under many loads, into Documentation/results"""
+    from bench import xen
+    return xen.run(args.peers)
+
+
 def bench_quick(_):
     """a few minutes that say whether cost and delay are what they were"""
     from bench import quick
@@ -134,7 +140,7 @@ VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "kunit": kunit, "install": install, "demo-test": demo_test, "debug": debug, "demo": demo,
          "bench": bench,
          "bench-quick": bench_quick, "bench-foundation": bench_foundation,
-         "bench-kvm": bench_kvm,
+         "bench-kvm": bench_kvm, "bench-xen": bench_xen,
          "xen-held": xen_held,
          "check": everything, "check-fast": fast}
 BESIDE_NEEDS = {"fuzz": ["clang", "libclang-rt-dev"]}
@@ -173,7 +179,7 @@ def _parser():
         if name in WITH_KERNELS:
             verb.add_argument("kernels", nargs="*", metavar="SERIES",
                               help=" | ".join(kernel.SERIES))
-        if name == "bench":
+        if name in ("bench", "bench-xen"):
             verb.add_argument("peers", nargs="*", metavar="PEER",
                               help="only these, as peer.py calls them")
     return parser

@@ -34,8 +34,11 @@ DOM0_MODULES = ("xen_privcmd", "xenfs", "xen_evtchn", "xen_gntdev",
                 "xen_gntalloc", "bridge", "xen_netback")
 DOMU_MODULES = ("xen_netfront",)
 
-DOM0_MB = 640
-DOMAIN_MB = 128
+# a kernel with checkers takes more
+DOM0_MB = {"debug": 1024}
+DOM0_USUAL_MB = 640
+DOMAIN_MB = {"debug": 320}
+DOMAIN_USUAL_MB = 128
 XEN = ("console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning "
        "spec-ctrl=no xpti=no pv-l1tf=no")
 KERNEL = "panic=-1 net.ifnames=0 ipv6.disable=1 mitigations=off"
@@ -105,7 +108,7 @@ def _add_toolstack(archive, tree):
     archive.file("etc/xen/xl.conf", b"")
 
 
-def build(boot, module):
+def build(boot, module, prefix="xen"):
     """Initial RAM file system of dom0, with that of its domains inside."""
     tree = _tree()
     init = (image.GUEST / "init").read_bytes()
@@ -127,32 +130,63 @@ def build(boot, module):
     archive.file("domain/initrd",
                  image.save(inner, f"domain-{boot.release}").read_bytes())
     archive.file("domain/vmlinux", vmlinux.extract(boot).read_bytes())
-    return image.save(archive, f"xen-{boot.release}")
+    return image.save(archive, f"{prefix}-{boot.release}")
+
+
+def _dom0_mb(boot):
+    return DOM0_MB.get(boot.name, DOM0_USUAL_MB)
+
+
+def _domain_mb(boot):
+    return DOMAIN_MB.get(boot.name, DOMAIN_USUAL_MB)
+
+
+def memory(boot, domains):
+    """What a machine with so many of them needs, in megabytes."""
+    return _dom0_mb(boot) + 128 + (_domain_mb(boot) + 32) * domains
+
+
+def multiboot(boot, initrd, cpus=1, options=""):
+    """Arguments of the emulator: the hypervisor is the kernel, all else its
+    modules."""
+    size = f"{_dom0_mb(boot)}M"
+    xen = (f"{XEN} dom0_mem={size},max:{size} "
+           f"dom0_max_vcpus={cpus}{options}")
+    kernel = f"{vmlinux.extract(boot)} console=hvc0 loglevel=7 {KERNEL}"
+    return {"-M": "pc", "-cpu": "qemu64", "-kernel": str(_tree() / "xen"),
+            "-append": xen, "-initrd": f"{kernel},{initrd}"}
+
+
+def config(boot, name, mac):
+    """What xl wants to know about a domain."""
+    return textwrap.dedent(f"""\
+        name = "{name}"
+        type = "pv"
+        kernel = "/domain/vmlinux"
+        ramdisk = "/domain/initrd"
+        memory = {_domain_mb(boot)}
+        vcpus = 1
+        vif = [ "{VIFS},mac={mac}" ]
+        extra = "console=hvc0 quiet loglevel=1 lab_port=hvc0 {KERNEL}"
+        on_crash = "destroy"
+        """)
 
 
 class Host(qemu.Guest):
     """dom0 of a machine that Xen runs."""
 
     def __init__(self, name, boot, initrd, cpus=1, domains=1, exact=False):
-        memory = DOM0_MB + 128 + (DOMAIN_MB + 32) * domains
-        super().__init__(name, boot, initrd, [], cpus=cpus, memory=memory,
-                         exact=exact)
+        self.boot = boot
+        super().__init__(name, boot, initrd, [], cpus=cpus,
+                         memory=memory(boot, domains), exact=exact)
 
     def _command(self):
         command = super()._command()
         command[command.index(str(qemu.LIFE_S))] = str(LIFE_S)
-        # multiboot: the hypervisor is the kernel, all else its modules
-        for option, value in self._multiboot().items():
+        arguments = multiboot(self.boot, self._initrd, self._cpus)
+        for option, value in arguments.items():
             command[command.index(option) + 1] = value
         return command
-
-    def _multiboot(self):
-        xen = (f"{XEN} dom0_mem={DOM0_MB}M,max:{DOM0_MB}M "
-               f"dom0_max_vcpus={self._cpus}")
-        elf = vmlinux.extract(self._image)
-        kernel = f"{elf} console=hvc0 loglevel=7 {KERNEL}"
-        return {"-M": "pc", "-cpu": "qemu64", "-kernel": str(_tree() / "xen"),
-                "-append": xen, "-initrd": f"{kernel},{self._initrd}"}
 
     def __enter__(self):
         super().__enter__()
@@ -176,26 +210,14 @@ class Domain:
         self.queues = queues
         self._requests = 0
 
-    def _config(self):
-        return textwrap.dedent(f"""\
-            name = "{self.name}"
-            type = "pv"
-            kernel = "/domain/vmlinux"
-            ramdisk = "/domain/initrd"
-            memory = {DOMAIN_MB}
-            vcpus = 1
-            vif = [ "{VIFS},mac={self.mac}" ]
-            extra = "console=hvc0 quiet loglevel=1 lab_port=hvc0 {KERNEL}"
-            on_crash = "destroy"
-            """)
-
     def create(self):
         """Bring it up, its NIC included."""
         file = f"/run/{self.name}.cfg"
+        what = config(self.host.boot, self.name, self.mac)
         self.host.run(f"""
             set -e
             echo {self.queues} > /sys/module/xen_netback/parameters/max_queues
-            echo {shlex.quote(self._config())} > {file}
+            echo {shlex.quote(what)} > {file}
             xl create {file}
             """, CREATE_S)
         self.run("insmod /lib/modules/xen-netfront.ko "

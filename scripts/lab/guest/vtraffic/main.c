@@ -14,6 +14,7 @@ enum vt_operands {
 	VT_NOTHING,
 	VT_PORT,
 	VT_HOST_PORT,
+	VT_HOST_PORT_LINE,
 	VT_INTERFACES,
 };
 
@@ -28,7 +29,7 @@ static const struct vt_verb vt_verbs[] = {
 	{ "send",	VT_HOST_PORT,	vt_send,
 	  "paced UDP: -r rate -n count | -t seconds, -s size -b burst -O off_ms -w" },
 	{ "sink",	VT_PORT,	vt_sink,
-	  "count UDP: -n count -i idle_ms -B busy_poll_us -o file" },
+	  "count UDP: -n count -i idle_ms -B busy_poll_us -o file | -f" },
 	{ "echo",	VT_PORT,	vt_echo,
 	  "answer UDP and TCP" },
 	{ "ping",	VT_HOST_PORT,	vt_ping,
@@ -41,6 +42,10 @@ static const struct vt_verb vt_verbs[] = {
 	  "do what an idle CPU can, for verbs with -m phases to count" },
 	{ "rest",	VT_NOTHING,	vt_rest,
 	  "nothing: -t seconds" },
+	{ "serve",	VT_PORT,	vt_serve,
+	  "do what ask asks for" },
+	{ "ask",	VT_HOST_PORT_LINE, vt_ask,
+	  "have a verb run there: 'send 10.0.0.1 7001 -n 5'" },
 	{ "counters",	VT_NOTHING,	vt_counters,
 	  "interrupts and interface counters of this namespace" },
 	{ "xdp",	VT_INTERFACES,	vt_xdp,
@@ -101,6 +106,9 @@ static void vt_option(struct vt_options *opt, int letter)
 	case 'o':
 		opt->output = optarg;
 		break;
+	case 'f':
+		opt->foreground = true;
+		break;
 	case 'w':
 		opt->spin = true;
 		break;
@@ -125,20 +133,26 @@ static void vt_operands(struct vt_options *opt, enum vt_operands want,
 		[VT_NOTHING] = 0,
 		[VT_PORT] = 1,
 		[VT_HOST_PORT] = 2,
+		[VT_HOST_PORT_LINE] = 3,
 		[VT_INTERFACES] = 2,
 	};
 
 	if (num != needed[want])
 		vt_usage();
-	if (want == VT_HOST_PORT || want == VT_INTERFACES)
+	if (want == VT_PORT)
+		opt->port = atoi(args[0]);
+	if (num > 1)
 		opt->host = args[0];
-	if (want == VT_HOST_PORT || want == VT_PORT)
-		opt->port = atoi(args[num - 1]);
+	if (want == VT_HOST_PORT || want == VT_HOST_PORT_LINE)
+		opt->port = atoi(args[1]);
+	if (want == VT_HOST_PORT_LINE)
+		opt->line = args[2];
 	if (want == VT_INTERFACES)
 		opt->spare = args[1];
 }
 
-int main(int argc, char **argv)
+/* Also for what a server is asked: it comes with no state of an earlier one. */
+int vt_main(int argc, char **argv)
 {
 	struct vt_options opt = { .size = 64, .burst = 1, .pairs = 1 };
 	const struct vt_verb *verb;
@@ -149,11 +163,17 @@ int main(int argc, char **argv)
 	verb = vt_find(argv[1]);
 	argc--;
 	argv++;
-	while ((letter = getopt(argc, argv, "r:t:n:s:b:p:i:B:O:o:wTIm:")) != -1)
+	optind = 0;
+	while ((letter = getopt(argc, argv, "r:t:n:s:b:p:i:B:O:o:fwTIm:")) != -1)
 		vt_option(&opt, letter);
 	vt_operands(&opt, verb->operands, argv + optind, argc - optind);
 
 	/* the default slack of 50 us is as long as a hold */
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	return opt.phases ? vt_measure(verb->run, &opt) : verb->run(&opt);
+}
+
+int main(int argc, char **argv)
+{
+	return vt_main(argc, argv);
 }

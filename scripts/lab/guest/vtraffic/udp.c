@@ -145,7 +145,8 @@ int vt_sink(const struct vt_options *opt)
 
 	if (opt->busy_us)
 		vt_sink_busy(fd, opt->busy_us, idle_ms);
-	vt_background(opt->output);
+	if (!opt->foreground)
+		vt_background(opt->output);
 	while (!opt->count || state.received < (unsigned long long)opt->count) {
 		if ((first || !opt->busy_us) &&
 		    !vt_sink_wait(fd, first, idle_ms))

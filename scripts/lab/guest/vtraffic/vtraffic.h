@@ -13,6 +13,7 @@
 struct vt_options {
 	const char *host;
 	const char *spare;	/* an interface without traffic */
+	const char *line;	/* for the other end to do */
 	int port;
 	double rate;		/* packets per second, 0 for no limit */
 	double seconds;
@@ -24,6 +25,7 @@ struct vt_options {
 	int idle_ms;
 	int off_ms;
 	int phases;
+	bool foreground;
 	bool spin;
 	bool tcp;
 	bool icmp;
@@ -40,8 +42,13 @@ int vt_stream(const struct vt_options *opt);
 int vt_drain(const struct vt_options *opt);
 int vt_soak(const struct vt_options *opt);
 int vt_rest(const struct vt_options *opt);
+int vt_serve(const struct vt_options *opt);
+int vt_ask(const struct vt_options *opt);
 int vt_counters(const struct vt_options *opt);
 int vt_xdp(const struct vt_options *opt);
+
+/* main.c */
+int vt_main(int argc, char **argv);
 
 /* times.c */
 struct vt_times;

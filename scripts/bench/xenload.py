@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Who takes part on a Xen host, and what its domains do meanwhile."""
+
+from .peer import CLASSES, INSERT, POLICIES, STOCK, Peer
+from .workload import KIB, PACKET, TRIP, Workload
+
+HOLDS_US = (16, 32, 64, 128, 256)
+# among these is the highest that the stock driver sustains
+RATES = range(5000, 14001, 1000)
+# what a load of a direction is called
+WAYS = {"down": "dom0 to a domain", "up": "a domain to dom0",
+        "across": "a domain to another one"}
+
+
+def fixed(usecs):
+    """Both directions of all vifs hold this long."""
+    return Peer(f"fixed-{usecs}", f"{INSERT} policy=observe\n"
+                f"nics mode fixed rx_usecs {usecs} tx_usecs {usecs}",
+                hold_us=usecs, longest_us=usecs)
+
+
+def policy(name, klass):
+    """A policy within the bound of a latency class."""
+    return Peer(f"{name}-{klass}", f"{INSERT} policy={name} class={klass}",
+                bound_us=CLASSES[klass], policy=name,
+                longest_us=CLASSES[klass])
+
+
+OBSERVE = Peer("observe", f"{INSERT} policy=observe")
+FIXED = tuple(fixed(usecs) for usecs in HOLDS_US)
+ADAPTIVE = tuple(policy("adaptive", klass) for klass in CLASSES)
+OTHERS = tuple(policy(name, klass) for klass in ("balanced", "throughput")
+               for name in POLICIES if name != "adaptive")
+EVERYBODY = (STOCK, OBSERVE, *FIXED, *ADAPTIVE, *OTHERS)
+
+
+def paced(way, rate, name=None):
+    """Small datagrams, evenly spaced."""
+    return Workload(name or f"{way}-{rate}",
+                    f"{way} -r {rate} -t $SECONDS", PACKET)
+
+
+def sustained(way, rate):
+    """The highest rate that the stock driver delivers without loss."""
+    return paced(way, rate, f"{way}-max")
+
+
+def stream(way, size):
+    """TCP, messages of a size."""
+    return Workload(f"tcp-{way}-{size}",
+                    f"stream_{way} -s {size} -t $SECONDS", KIB)
+
+
+PING = Workload("pingpong-udp", "ping -t $SECONDS", TRIP, closed=True)
+PING_TCP = Workload("pingpong-tcp", "ping -T -s 64 -t $SECONDS", TRIP,
+                    closed=True)
+PING_ACROSS = Workload("pingpong-across", "ping_across -t $SECONDS", TRIP,
+                       closed=True)
+# more than can be sent: interrupts under bulk
+FLOOD = tuple(Workload(f"{way}-flood", f"{way} -t $SECONDS", PACKET)
+              for way in ("down", "up"))
+MIX = Workload("mix", "mix 5000 $SECONDS", PACKET)
+APART = Workload("mix-apart", "apart 5000 $SECONDS", PACKET)
+
+
+def everything(rates):
+    """All of them; rates are those of sustained() by way."""
+    return (*(paced(way, rate) for way in ("down", "up")
+              for rate in (1000, 5000)),
+            *(sustained(way, rate) for way, rate in rates.items()),
+            *FLOOD,
+            *(stream(way, size) for way in ("down", "up")
+              for size in (64, 4096, 65536)),
+            stream("across", 65536),
+            PING, PING_TCP, PING_ACROSS, MIX, APART)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a Xen host was to reach, and what a policy made of it."""
+
+import dataclasses
+
+from . import peer, table, workload
+
+
+def _change(row, name, key):
+    return row[name][key] / row[peer.STOCK.name][key] - 1
+
+
+def _itself(row, name, key):
+    return row[name][key]
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A figure of every load that it is for, the worst of which counts.
+
+    at_most says that smaller is better.
+    """
+    title: str
+    wanted: callable
+    key: str
+    limit: float
+    at_most: bool = False
+    value: callable = _change
+    text: callable = table.percent
+
+    def cell(self, results, loads, name):
+        """The worst figure and where it is; bold when it misses."""
+        seen = {load.name: self.value(results[load.name], name, self.key)
+                for load in loads if self.wanted(load)}
+        worst = (max if self.at_most else min)(seen, key=seen.get)
+        reached = (seen[worst] <= self.limit if self.at_most
+                   else seen[worst] >= self.limit)
+        text = f"{self.text(seen[worst])} ({worst})"
+        return text if reached else f"**{text}**"
+
+
+def _small(load):
+    return load.unit == workload.PACKET and not load.name.startswith("mix")
+
+
+def _at_most(load):
+    return load.name in ("down-max", "up-max")
+
+
+def _bulk(load):
+    return load.name.endswith(("-max", "-flood")) and \
+        not load.name.startswith("across")
+
+
+TARGETS = (
+    Target("small UDP at stock's maximum", _at_most, "instructions", -0.20,
+           at_most=True),
+    Target("small UDP at any rate", _small, "instructions", 0.0,
+           at_most=True),
+    Target("round trips per second", lambda load: load.closed, "per_second",
+           -0.02),
+    Target("TCP per second", lambda load: load.unit == workload.KIB,
+           "per_second", -0.02),
+    Target("interrupts per 1000 packets of bulk", _bulk,
+           "guest_irqs_per_1000", 100, at_most=True, value=_itself, text=str),
+)
+
+
+def targets(results, loads, peers):
+    """A row for each peer."""
+    rows = [[who.name, *(goal.cell(results, loads, who.name)
+                         for goal in TARGETS)] for who in peers]
+    return table.table(["worst of", *(goal.title for goal in TARGETS)], rows)
