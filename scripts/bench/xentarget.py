@@ -48,8 +48,7 @@ def _at_most(load):
 
 
 def _bulk(load):
-    return load.name.endswith(("-max", "-flood")) and \
-        not load.name.startswith("across")
+    return load.name.endswith("-flood")
 
 
 TARGETS = (
