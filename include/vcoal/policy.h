@@ -27,18 +27,13 @@
 	R(INIT,		"init")			\
 	R(OBSERVE,	"observe")		\
 	R(FIXED,	"fixed")		\
-	R(NO_DATA,	"no-data")		\
 	R(STAY,		"stay")			\
-	R(IDLE,		"idle")			\
 	R(SPARSE,	"sparse")		\
 	R(GROW,		"grow")			\
 	R(SHRINK,	"shrink")		\
 	R(PROBE,	"probe")		\
 	R(CLOSED_LOOP,	"closed-loop")		\
-	R(BACKOFF,	"backoff")		\
 	R(RATE,		"rate")			\
-	R(CPU_IDLE,	"cpu-idle")		\
-	R(CPU_BUSY,	"cpu-busy")		\
 	R(RING,		"ring")			\
 	R(BOUND,	"bound")		\
 	R(BUDGET,	"budget")		\
