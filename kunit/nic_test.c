@@ -262,11 +262,13 @@ static void nic_that_cannot_be_scanned_runs_unchanged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake.hooks, 0);
 	KUNIT_EXPECT_EQ(test, fake.unhooks, 0);
 	KUNIT_EXPECT_FALSE(test, path_exists(NIC "queues/rx-0"));
+	expect_value(test, NIC "remark", "hooking failed: see the kernel log");
 
 	fake.scan_error = 0;
 	nic_down(dev);
 	nic_up(dev);
 	KUNIT_EXPECT_EQ(test, fake.hooks, QUEUES);
+	expect_value(test, NIC "remark", "");
 }
 
 static void nic_half_hooked_is_given_back(struct kunit *test)

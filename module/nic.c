@@ -180,6 +180,8 @@ int vcoal_nic_open(struct vcoal_nic *nic)
 	if (nic->adapter->ready && !nic->adapter->ready(nic->dev))
 		return 0;
 
+	/* An earlier attempt may have failed. */
+	nic->why = NULL;
 	err = nic->adapter->scan(nic);
 	if (!err)
 		err = vcoal_nic_add_queues(nic);
