@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-from . import apt, check, kernel, ktap
+from . import apt, check, kernel, ktap, qemu
 
 LINK = kernel.REPO / "vcoal.ko"
 PACKAGES = [*kernel.COMPILER, "kmod", "xz-utils", "zstd", "sparse", "ethtool",
@@ -192,6 +192,6 @@ def main(argv):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return 0 if VERBS[args.verb](args) else 1
-    except (apt.AptError, kernel.KernelError) as error:
+    except (apt.AptError, kernel.KernelError, qemu.GuestError) as error:
         print(f"vlab: {error}", file=sys.stderr)
         return 1
