@@ -53,7 +53,8 @@ def _conf(name):
 
 def dkms():
     """DKMS builds it from a copy of the sources, installs and removes it."""
-    apt.install([*kernel.COMPILER, "dkms", "kmod", "xz-utils"])
+    # pahole comes with the headers where they are installed
+    apt.install([*kernel.COMPILER, "dkms", "kmod", "pahole", "xz-utils"])
     _, headers = kernel.headers(NAME)
     release = kernel.release(NAME)
     module = f"{_conf('PACKAGE_NAME')}/{_conf('PACKAGE_VERSION')}"
@@ -70,7 +71,11 @@ def dkms():
         for tree in ("dkms", f"lib/modules/{release}"):
             (temp / tree).mkdir(parents=True)
         _run("dkms", "add", module, *trees)
-        _run("dkms", "build", module, *this, *trees)
+        try:
+            _run("dkms", "build", module, *this, *trees)
+        except AssertionError as error:
+            log = (temp / "dkms" / module / "build/make.log")
+            raise AssertionError(f"{error}\n{log.read_text()}") from error
         _run("dkms", "install", module, *this, *trees)
         found = _modules(temp / "lib")
         ktap.expect(len(found) == 1 and release in found[0], found)
