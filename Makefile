@@ -24,8 +24,7 @@ BESIDE := $(patsubst scripts/%/Makefile,%,$(wildcard scripts/sim/Makefile \
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall clean help python check check-fast \
 	static kunit build-matrix lab-virtio lab-xen lab-vhost lab-kvm \
-	lab-debug demo bench bench-quick bench-foundation bench-kvm \
-	bench-xen $(BESIDE)
+	lab-debug demo bench bench-quick bench-foundation bench-xen $(BESIDE)
 
 ifneq ($(filter $(SERIES),$(KVER)),)
 modules: python
@@ -75,7 +74,7 @@ python:
 			apt-get install -y -qq python3 > /dev/null; } >&2
 
 check check-fast static kunit demo bench bench-quick bench-foundation \
-bench-kvm bench-xen: python
+bench-xen: python
 	@$(VLAB) $@
 
 $(BESIDE): python
@@ -127,4 +126,3 @@ help:
 	@echo "  make bench              everybody under every load (an hour)"
 	@echo "  make bench-xen          a whole Xen host under every load"
 	@echo "  make bench-foundation   what the module itself costs"
-	@echo "  make bench-kvm          what a whole KVM host takes for a packet"

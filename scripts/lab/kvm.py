@@ -23,6 +23,24 @@ from .kvmstress import Many, Patch, Stress
 from .vhost import stale_int3
 
 ATTEMPTS = 3
+# what the VMM says of a guest that the emulator broke, and of an idle one
+SPINS = """RIP=ffffffff81123456 RFL=00000002 [-------] CPL=0 A20=1 HLT=0
+ISR\t 36
+IRR\t 37 236
+"""
+IDLE = """RIP=ffffffff81ce5fff RFL=00000206 [-----P-] CPL=0 A20=1 HLT=1
+ISR\t (none)
+IRR\t (none)
+"""
+
+
+def faults_are_told_apart():
+    """An idle guest is never taken for one that the emulator broke."""
+    expect(kvmhost.stuck(SPINS), "a guest that spins with interrupts off")
+    for state in (IDLE, SPINS.replace("HLT=0", "HLT=1"),
+                  SPINS.replace("RFL=00000002", "RFL=00000202"),
+                  SPINS.replace(" 37 236", " (none)"), ""):
+        expect(not kvmhost.stuck(state), state)
 
 
 class Lab:
@@ -98,6 +116,7 @@ SHORT = ("counts", "patch")
 def run(names, parts=tuple(PARTS)):
     """The lab on each named series; True when all is well."""
     report = ktap.Report()
+    report.case("kvm: faults_are_told_apart", faults_are_told_apart)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name in names:
             module, _ = kernel.build(name)

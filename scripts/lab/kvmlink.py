@@ -16,6 +16,8 @@ PORT_SINK, PORT_ECHO, PORT_DRAIN, PORT_NOISE = 7001, 7002, 7003, 7010
 IDLE_MS = 10000
 # longer than any hold, and than what a busy machine makes of it
 REST_US = 150000
+# share of the interrupts for transmit that a guest may take with another
+MERGED = 0.03
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,11 +50,16 @@ class Seen:
 
 
 def exact(seen):
-    """The same, in which both counts of the interrupts agree."""
-    for direction in ("rx", "tx"):
+    """The same, in which both counts of the interrupts agree.
+
+    A guest that sends asks for the next interrupt without having taken the
+    last one, if it has them off just then: two signals are one interrupt.
+    """
+    for direction, merged in (("rx", 0), ("tx", MERGED)):
         ours, theirs = seen.irqs(direction)
-        expect(ours == theirs, f"{direction}: {ours} interrupts counted, "
-               f"the guest had {theirs}: {seen}")
+        expect(theirs <= ours <= theirs * (1 + merged) + (2 if merged else 0),
+               f"{direction}: {ours} interrupts counted, the guest had "
+               f"{theirs}: {seen}")
     return seen
 
 

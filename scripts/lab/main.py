@@ -118,12 +118,6 @@ def bench_foundation(_):
     return foundation.run()
 
 
-def bench_kvm(_):
-    """what a whole KVM host takes for a packet, into Documentation/results"""
-    from bench import kvm as hosts
-    return hosts.run()
-
-
 def bench_xen(args):
     """a whole Xen host under many loads, into Documentation/results"""
     from bench import xen
@@ -140,7 +134,7 @@ VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "kunit": kunit, "install": install, "demo-test": demo_test, "debug": debug, "demo": demo,
          "bench": bench,
          "bench-quick": bench_quick, "bench-foundation": bench_foundation,
-         "bench-kvm": bench_kvm, "bench-xen": bench_xen,
+         "bench-xen": bench_xen,
          "xen-held": xen_held,
          "check": everything, "check-fast": fast}
 BESIDE_NEEDS = {"fuzz": ["clang", "libclang-rt-dev"]}
