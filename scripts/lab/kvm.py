@@ -20,7 +20,7 @@ from .ktap import expect
 from .kvmcounts import Counts
 from .kvmhost import EmulatorFault
 from .kvmstress import Many, Patch, Stress
-from .vhost import stale_int3
+from .vhoststress import stale_int3
 
 ATTEMPTS = 3
 # what the VMM says of a guest that the emulator broke, and of an idle one
