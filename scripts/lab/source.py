@@ -47,8 +47,6 @@ FLAVOURS = {
     "uml": Flavour("um", ("uml",), ("all",), "linux"),
     "debug": Flavour("x86_64", ("debug",), ("bzImage", "modules"),
                      "arch/x86/boot/bzImage"),
-    "virt": Flavour("x86_64", ("debug", "virt"), ("bzImage", "modules"),
-                    "arch/x86/boot/bzImage"),
 }
 
 
