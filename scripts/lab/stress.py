@@ -188,6 +188,7 @@ class Stress:
                 echo {device} > bind
                 """)
             self._adopt(self.wire.b)
+            self.wire.configure(self.wire.b)
 
     def driver_reload(self):
         """The driver's module is replaced under us."""
@@ -197,6 +198,9 @@ class Stress:
                            "insmod /lib/modules/virtio_net.ko")
             for end in (self.wire.a, self.wire.b):
                 self._adopt(end)
+            # what one end sends waits until the other is up: not for long
+            for end in (self.wire.a, self.wire.b):
+                self.wire.configure(end)
 
     def _adopt(self, end):
         """A new netdev appears in the first namespace: bring it home."""
@@ -211,7 +215,6 @@ class Stress:
             ip link set $dev name moving
             ip link set moving netns {end.netns} name {end.dev}
             """)
-        self.wire.configure(end)
 
     def suspend(self):
         """Devices freeze and thaw; virtio makes new queues then."""
