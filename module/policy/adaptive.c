@@ -44,17 +44,6 @@
 /* Saving that is worth a delay, in 1/1024: less where the CPU is short. */
 static const u32 adaptive_margin[] = { [false] = 16, [true] = 8 };
 
-/*
- * Windows of a phase that belong to the one before: a check is one of all
- * queues of a VM, and they do not hear of it at once.
- */
-static const u8 adaptive_fresh[] = {
-	[ADAPTIVE_OFF] = 0,
-	[ADAPTIVE_TRY] = 1,
-	[ADAPTIVE_HOLD] = 0,
-	[ADAPTIVE_CHECK] = ADAPTIVE_CHECK_FRESH,
-};
-
 static_assert(sizeof(struct adaptive_state) <= VCOAL_POLICY_STATE);
 
 /* What was measured with the hold, against what was measured without. */
@@ -96,7 +85,7 @@ static void adaptive_enter(struct adaptive_state *st, enum adaptive_phase phase,
 	st->lack = 0;
 	st->lone = 0;
 	st->rest = 0;
-	st->fresh = adaptive_fresh[phase];
+	st->fresh = phase == ADAPTIVE_TRY || phase == ADAPTIVE_CHECK;
 	st->meter = (struct meter) {};
 }
 

@@ -23,7 +23,6 @@
 #define ADAPTIVE_LACK		METER_RATE(12)	/* frames too few */
 #define ADAPTIVE_ALIKE		8U	/* holds that are no chance */
 #define ADAPTIVE_LONE		16	/* holds of one frame: it sets the pace */
-#define ADAPTIVE_CHECK_FRESH	1U	/* windows until all have let go */
 #define ADAPTIVE_SILENCE_NS	64000000U /* in one window: traffic paused */
 #define ADAPTIVE_WINDOW_MAX_NS	4000000U /* a pause waits for no longer one */
 #define ADAPTIVE_LONELIES	2	/* times that four times as many are needed */
