@@ -81,6 +81,20 @@ static void lets_go_of_a_closed_loop(struct kunit *test)
 	KUNIT_EXPECT_LT(test, traffic_run(&asked, load, REST), REST / 50);
 }
 
+/* A stream of small messages: fewer frames, which carry more. */
+static void holds_where_messages_gather(struct kunit *test)
+{
+	struct traffic load = *(const struct traffic *)test->param_value;
+	struct asked asked;
+
+	load.gathers = true;
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &load, SETTLED);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	KUNIT_EXPECT_GT(test, traffic_run(&asked, &load, REST),
+			REST * 9 / 10);
+}
+
 static void names_a_closed_loop(struct kunit *test)
 {
 	const struct traffic fast = { .gap_ns = 15000, .closed = true };
@@ -323,6 +337,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE_PARAM(holds_what_comes_densely, dense_gen_params),
 	KUNIT_CASE_PARAM(does_not_hold_what_comes_rarely, sparse_gen_params),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
+	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),
 	KUNIT_CASE(names_a_closed_loop),
 	KUNIT_CASE_PARAM(is_quiet_at_rest, dense_gen_params),
 	KUNIT_CASE_PARAM(follows_a_rising_load, dense_gen_params),

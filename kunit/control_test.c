@@ -233,6 +233,7 @@ static void control_shows_what_the_window_saw(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, told.sample.window_ns, VCOAL_WINDOW_NS);
 	KUNIT_EXPECT_EQ(test, told.sample.frames, 13);
 	KUNIT_EXPECT_EQ(test, told.sample.bytes, 1300);
+	KUNIT_EXPECT_EQ(test, told.sample.nic_bytes, 1300);
 	KUNIT_EXPECT_EQ(test, told.sample.polls, 3);
 	KUNIT_EXPECT_EQ(test, told.sample.ring_peak, 9);
 	KUNIT_EXPECT_EQ(test, told.sample.ring_size, fake->queue.ring_size);

@@ -33,6 +33,8 @@ vcoal_fake_new(struct kunit *test, const struct vcoal_policy *policy)
 	fake->vm.max_delay_ns = VCOAL_CLASS_BOUND;
 	fake->nic.vm = &fake->vm;
 	fake->nic.caps = FAKE_CAPS_ALL;
+	INIT_LIST_HEAD(&fake->nic.queues);
+	list_add(&fake->queue.list, &fake->nic.queues);
 	fake->queue.nic = &fake->nic;
 	fake->queue.policy = policy;
 	fake->queue.ring_size = 256;

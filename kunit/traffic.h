@@ -16,11 +16,13 @@
  * @name: of the test case
  * @gap_ns: between frames
  * @closed: the next frame comes @gap_ns after the last one was served
+ * @gathers: what waits shares frames, and the NIC carries twice as much
  */
 struct traffic {
 	const char *name;
 	u32 gap_ns;
 	bool closed;
+	bool gathers;
 };
 
 /**
@@ -54,6 +56,9 @@ static inline void traffic_window(const struct traffic *load, u32 hold_ns,
 		.ring_size = 256,
 	};
 	s->bytes = 64 * s->frames;
+	s->nic_bytes = s->bytes;
+	if (load->gathers && hold_ns)
+		s->nic_bytes = 2 * 64 * s->window_ns / load->gap_ns;
 	if (!hold_ns) {
 		s->irqs = s->frames;
 	} else if (gathers) {

@@ -8,6 +8,7 @@
 #include <linux/string.h>
 #include <vcoal/adapter.h>
 #include "cpu.h"
+#include "nic.h"
 #include "queue.h"
 #include "stats.h"
 #include "trace.h"
@@ -15,7 +16,7 @@
 #include "watch.h"
 
 static void vcoal_control_sample(struct vcoal_queue *queue, u64 now,
-				 struct vcoal_sample *sample)
+				 u64 nic_bytes, struct vcoal_sample *sample)
 {
 	const struct vcoal_counters *count = &queue->count;
 	const struct vcoal_window *win = &queue->win;
@@ -24,6 +25,8 @@ static void vcoal_control_sample(struct vcoal_queue *queue, u64 now,
 	*sample = (struct vcoal_sample) {
 		.window_ns = now - win->start,
 		.bytes = count->bytes - win->base.bytes,
+		/* Two CPUs may have looked at the NIC in the other order. */
+		.nic_bytes = nic_bytes - min(nic_bytes, win->nic_bytes),
 		.irqs = READ_ONCE(count->irqs) - win->base.irqs,
 		.polls = count->polls - win->base.polls,
 		.full_polls = count->full_polls - win->base.full_polls,
@@ -39,15 +42,16 @@ static void vcoal_control_sample(struct vcoal_queue *queue, u64 now,
 	};
 }
 
+/* What came since the sample was taken belongs to the next window. */
 static void vcoal_control_next_window(struct vcoal_queue *queue, u64 now,
-				      u64 irqs)
+				      u64 irqs, u64 nic_bytes)
 {
 	struct vcoal_window *win = &queue->win;
 
 	win->start = now;
 	win->base = queue->count;
-	/* One that came since the sample belongs to the next window. */
 	win->base.irqs = irqs;
+	win->nic_bytes = nic_bytes;
 	win->gap_max = 0;
 	win->delay_max = 0;
 	win->peak = 0;
@@ -232,17 +236,18 @@ static void vcoal_control_decide(struct vcoal_queue *queue, u64 now,
 void vcoal_control_window(struct vcoal_queue *queue, u64 now)
 {
 	struct vcoal_sample sample;
-	u64 irqs;
+	u64 irqs, nic_bytes;
 
 	lockdep_assert_held(&queue->lock);
 
 	vcoal_watch_wake();
 	queue->count.decisions++;
-	vcoal_control_sample(queue, now, &sample);
+	nic_bytes = vcoal_nic_bytes(queue->nic, now);
+	vcoal_control_sample(queue, now, nic_bytes, &sample);
 	irqs = queue->win.base.irqs + sample.irqs;
 	if (!queue->policy->passive)
 		vcoal_control_decide(queue, now, &sample);
-	vcoal_control_next_window(queue, now, irqs);
+	vcoal_control_next_window(queue, now, irqs, nic_bytes);
 }
 
 /**
@@ -267,7 +272,8 @@ void vcoal_control_apply(struct vcoal_queue *queue)
 		queue->policy = policy;
 		queue->win.last_work = 0;
 		vcoal_control_next_window(queue, now,
-					  READ_ONCE(queue->count.irqs));
+					  READ_ONCE(queue->count.irqs),
+					  vcoal_nic_bytes(queue->nic, now));
 	}
 	vcoal_control_decide(queue, now, &no_data);
 	spin_unlock_bh(&queue->lock);

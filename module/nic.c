@@ -237,6 +237,51 @@ void vcoal_nic_close(struct vcoal_nic *nic)
 	nic->why = NULL;
 }
 
+/* Asking a driver costs some loads for each of its queues. */
+#define VCOAL_NIC_BYTES_NS	(NSEC_PER_MSEC / 4)
+
+/* A NIC without a netdev knows what its adapter could tell. */
+static u64 vcoal_nic_count_bytes(const struct vcoal_nic *nic)
+{
+	struct rtnl_link_stats64 stats;
+	struct vcoal_queue *queue;
+	u64 sum = 0;
+
+	if (nic->dev) {
+		dev_get_stats(nic->dev, &stats);
+		return stats.rx_bytes + stats.tx_bytes;
+	}
+	/* Its owner may be adding: a number of a moment ago will do. */
+	list_for_each_entry(queue, &nic->queues, list)
+		sum += READ_ONCE(queue->count.bytes);
+
+	return sum;
+}
+
+/**
+ * vcoal_nic_bytes() - what a NIC carried so far, in both directions
+ * @nic: hooked
+ * @now: ktime ns
+ *
+ * At most a quarter of a millisecond old. CPUs that ask at the same time may
+ * both look, and the older number may stay: who subtracts must expect it.
+ *
+ * Context: within a hook, for which vcoal_nic_close() waits before it takes the
+ * queues, or under vcoal_mutex.
+ *
+ * Return: bytes; a NIC that cannot tell says 0
+ */
+u64 vcoal_nic_bytes(struct vcoal_nic *nic, u64 now)
+{
+	/* All of these pair with each other. */
+	if (now >= READ_ONCE(nic->bytes_when) + VCOAL_NIC_BYTES_NS) {
+		WRITE_ONCE(nic->bytes_when, now);
+		WRITE_ONCE(nic->bytes, vcoal_nic_count_bytes(nic));
+	}
+
+	return READ_ONCE(nic->bytes);
+}
+
 /**
  * vcoal_nic_apply() - settings of the NIC changed
  * @nic: the NIC

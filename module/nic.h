@@ -14,6 +14,7 @@ int vcoal_nic_open(struct vcoal_nic *nic);
 void vcoal_nic_close(struct vcoal_nic *nic);
 void vcoal_nic_free(struct vcoal_nic *nic);
 void vcoal_nic_rename(struct vcoal_nic *nic);
+u64 vcoal_nic_bytes(struct vcoal_nic *nic, u64 now);
 void vcoal_nic_apply(struct vcoal_nic *nic);
 int __must_check vcoal_nic_set_mode(struct vcoal_nic *nic, enum vcoal_mode mode);
 

@@ -61,6 +61,7 @@ struct vcoal_params {
  * struct vcoal_sample - what one queue saw in one window
  * @window_ns: time covered; 0 says that there is no data (settings changed)
  * @bytes: payload seen, 0 where the adapter cannot tell
+ * @nic_bytes: what its NIC carried meanwhile, both ways, 0 where unknown
  * @irqs: interrupts delivered
  * @polls: times the queue was served
  * @full_polls: polls that used their whole budget
@@ -77,6 +78,7 @@ struct vcoal_params {
 struct vcoal_sample {
 	u64 window_ns;
 	u64 bytes;
+	u64 nic_bytes;
 	u32 irqs;
 	u32 polls;
 	u32 full_polls;

@@ -79,6 +79,7 @@ struct vcoal_hist {
  * @start: ktime ns
  * @last_work: last poll that found work, ktime ns; 0 before the first
  * @base: the counters when the window began
+ * @nic_bytes: what the NIC had carried then
  * @gap_max: see struct vcoal_sample
  * @delay_max: see struct vcoal_sample
  * @peak: see struct vcoal_sample
@@ -87,6 +88,7 @@ struct vcoal_window {
 	u64 start;
 	u64 last_work;
 	struct vcoal_counters base;
+	u64 nic_bytes;
 	u32 gap_max;
 	u32 delay_max;
 	u32 peak;
@@ -160,6 +162,8 @@ struct vcoal_vm {
  * @why: one line on what is missing, or NULL
  * @name: of @kobj, for tracepoints: renaming frees the kobject's own
  * @debugfs: its directory
+ * @bytes: carried so far, both ways, as vcoal_nic_bytes() last saw it
+ * @bytes_when: then, ktime ns
  * @mode: see enum vcoal_mode
  * @fixed: what the operator wrote, kept whatever the mode
  * @list, @queues, @mode and @fixed are written under vcoal_mutex.
@@ -177,6 +181,8 @@ struct vcoal_nic {
 	const char *why;
 	char name[VCOAL_NIC_NAME_LEN];
 	struct dentry *debugfs;
+	u64 bytes;
+	u64 bytes_when;
 	enum vcoal_mode mode;
 	struct vcoal_params fixed[VCOAL_DIRS];
 };

@@ -78,15 +78,15 @@ static u32 adaptive_batch(const struct adaptive_state *st, u32 level)
 static void adaptive_enter(struct adaptive_state *st, enum adaptive_phase phase,
 			   enum vcoal_reason reason)
 {
-	st->phase = phase;
-	st->reason = reason;
-	st->credit = ADAPTIVE_CREDIT;
+	meter_clear(&st->meter);
 	st->excess = 0;
 	st->lack = 0;
 	st->lone = 0;
 	st->rest = 0;
 	st->fresh = phase == ADAPTIVE_TRY || phase == ADAPTIVE_CHECK;
-	st->meter = (struct meter) {};
+	st->credit = ADAPTIVE_CREDIT;
+	st->phase = phase;
+	st->reason = reason;
 }
 
 static void adaptive_try(struct adaptive_state *st, u8 level,
@@ -172,7 +172,7 @@ static void adaptive_in_off(struct adaptive_state *st,
 	sinks = !now->limits->trial && adaptive_sinks(st, now);
 	/* The first window of a new load is half of the old one. */
 	if (surges && !surged) {
-		st->meter = (struct meter) {};
+		meter_clear(&st->meter);
 		st->rest = 0;
 		return;
 	}
@@ -231,6 +231,12 @@ static void adaptive_in_check(struct adaptive_state *st,
 
 	meter_result(&st->meter, &st->off);
 	verdict = adaptive_judge(st, now);
+	if (verdict == ADAPTIVE_CLOSED &&
+	    adaptive_gathers(st->on.bytes, st->on.ns,
+			     st->off.bytes, st->off.ns)) {
+		st->lonelies = ADAPTIVE_LONELY_GATHER;
+		verdict = ADAPTIVE_PAYS;
+	}
 	if (verdict == ADAPTIVE_CLOSED)
 		adaptive_shorten(st);
 	else if (verdict == ADAPTIVE_SPARSE)
@@ -267,7 +273,7 @@ static void adaptive_recheck(struct adaptive_state *st, u8 length)
 	st->wait_ns = 0;
 	st->lone = 0;
 	if (st->lack)
-		st->meter = (struct meter) {};
+		meter_clear(&st->meter);
 }
 
 /* Bad windows use credit up, thrice as fast when the load collapsed. */
@@ -288,7 +294,7 @@ static bool adaptive_pays(struct adaptive_state *st,
 	if (meter_jumps(&st->meter, now->rate))
 		gain *= 3;
 	else
-		meter_add(&st->meter, now);
+		meter_grow(&st->meter, now);
 	st->credit += gain;
 
 	return false;
@@ -300,7 +306,7 @@ static void adaptive_in_hold(struct adaptive_state *st,
 	bool pays;
 
 	if (adaptive_silent(now))
-		st->meter = (struct meter) {};
+		meter_clear(&st->meter);
 	if (!st->wait_ns && st->meter.steady >= ADAPTIVE_STEADY &&
 	    !now->limits->trial) {
 		meter_result(&st->meter, &st->on);
@@ -316,7 +322,7 @@ static void adaptive_in_hold(struct adaptive_state *st,
 		return;
 	}
 	if (adaptive_lonely(st, now->sample)) {
-		st->lonelies = min(st->lonelies + 1, ADAPTIVE_LONELIES);
+		st->lonelies = min(st->lonelies + 1U, ADAPTIVE_LONELIES);
 		adaptive_recheck(st, ADAPTIVE_TRIAL_MAX);
 	} else if (pays && st->wait_ns && !now->limits->trial &&
 		   adaptive_turns(st, now)) {

@@ -25,8 +25,9 @@
 #define ADAPTIVE_LONE		16	/* holds of one frame: it sets the pace */
 #define ADAPTIVE_SILENCE_NS	64000000U /* in one window: traffic paused */
 #define ADAPTIVE_WINDOW_MAX_NS	4000000U /* a pause waits for no longer one */
-#define ADAPTIVE_LONELIES	2	/* times that four times as many are needed */
-#define ADAPTIVE_LONE_MAX	1024
+#define ADAPTIVE_LONELIES	2U	/* times that four times as many are needed */
+#define ADAPTIVE_LONELY_GATHER	4U	/* where messages gather meanwhile */
+#define ADAPTIVE_LONE_MAX	8192
 #define ADAPTIVE_REST		8U	/* polls between decisions while at rest */
 #define ADAPTIVE_REST_MAX	32U
 #define ADAPTIVE_ODD		METER_RATE(2)	/* frames too many or few */
@@ -68,21 +69,21 @@ enum adaptive_verdict {
  * @ref: rate of the load that was judged, 0 while unknown
  * @excess: how sure it is that the load rose
  * @lack: how sure it is that the load fell
+ * @lone: how sure it is that a hold releases one frame
+ * @rest: polls until the next decision
+ * @fresh: the next window belongs half to the phase before
+ * @credit: how sure it is that holding pays
+ * @phase: enum adaptive_phase
+ * @reason: enum vcoal_reason
  * @batch: frames of every hold in the last window, 0 if they differ
  * @odd: sum of what the rate is off the judged one while they do not
  * @checks: extra checks and tries of late
- * @credit: how sure it is that holding pays
- * @lone: how sure it is that a hold releases one frame
- * @phase: enum adaptive_phase
- * @reason: enum vcoal_reason
  * @fails: tries in vain
  * @length: windows of the next check
  * @level: the hold is @max_ns >> @level
  * @shut: least level that a closed loop bears
  * @alike: holds in a row with @batch frames
  * @lonelies: how often @lone let go and the rate did not rise
- * @fresh: the next window belongs half to the phase before
- * @rest: polls until the next decision
  */
 struct adaptive_state {
 	struct meter meter;
@@ -93,21 +94,21 @@ struct adaptive_state {
 	u32 ref;
 	s32 excess;
 	s32 lack;
+	s16 lone;
+	u8 rest;
+	u8 fresh;
+	s16 credit;
+	u8 phase;
+	u8 reason;
 	u32 batch;
 	u32 odd;
 	u16 checks;
-	s16 credit;
-	s16 lone;
-	u8 phase;
-	u8 reason;
 	u8 fails;
 	u8 length;
 	u8 level;
 	u8 shut;
 	u8 alike;
 	u8 lonelies;
-	u8 fresh;
-	u8 rest;
 };
 
 #endif /* _VCOAL_POLICY_ADAPTIVE_H */

@@ -42,6 +42,7 @@ struct meter_reading {
 /**
  * struct meter - the sum of some windows
  * @ns: length of all windows
+ * @bytes: what the NIC carried meanwhile
  * @work: their overhead
  * @rate: sum of the rates of the steady windows
  * @rate_sq: and of the squares
@@ -52,6 +53,7 @@ struct meter_reading {
  */
 struct meter {
 	u64 ns;
+	u64 bytes;
 	u64 work;
 	u64 rate;
 	u64 rate_sq;
@@ -63,17 +65,35 @@ struct meter {
 
 /**
  * struct meter_result - what a meter said in the end
+ * @ns: length of all windows
+ * @bytes: what the NIC carried meanwhile
  * @var: variance of @rate
  * @rate: mean rate
  * @cost: overhead of a frame
  * @steady: windows without a jump of the rate
  */
 struct meter_result {
+	u64 ns;
+	u64 bytes;
 	u64 var;
 	u32 rate;
 	u32 cost;
 	u32 steady;
 };
+
+/* Field by field: a string instruction takes longer. */
+static inline void meter_clear(struct meter *m)
+{
+	m->ns = 0;
+	m->bytes = 0;
+	m->work = 0;
+	m->rate = 0;
+	m->rate_sq = 0;
+	m->windows = 0;
+	m->frames = 0;
+	m->steady = 0;
+	m->mean = 0;
+}
 
 static inline void meter_read(struct meter_reading *r,
 			      const struct vcoal_sample *s,
@@ -120,6 +140,7 @@ static inline void meter_fade(struct meter *m, u32 keep)
 	if (m->windows >= 2 * keep) {
 		m->windows /= 2;
 		m->ns /= 2;
+		m->bytes /= 2;
 		m->frames /= 2;
 		m->work /= 2;
 	}
@@ -130,6 +151,20 @@ static inline void meter_fade(struct meter *m, u32 keep)
 	}
 }
 
+/* One more window of the same load. */
+static inline void meter_grow(struct meter *m, const struct meter_reading *r)
+{
+	m->windows++;
+	m->ns += r->sample->window_ns;
+	m->frames += r->sample->frames;
+	m->work += r->work;
+	m->bytes += r->sample->nic_bytes;
+	m->steady++;
+	m->rate += r->rate;
+	m->rate_sq += (u64)r->rate * r->rate;
+	m->mean = div_u64(m->rate, max(m->steady, 1U));
+}
+
 static inline void meter_add(struct meter *m, const struct meter_reading *r)
 {
 	if (meter_jumps(m, r->rate)) {
@@ -137,14 +172,7 @@ static inline void meter_add(struct meter *m, const struct meter_reading *r)
 		m->rate = 0;
 		m->rate_sq = 0;
 	}
-	m->windows++;
-	m->ns += r->sample->window_ns;
-	m->frames += r->sample->frames;
-	m->work += r->work;
-	m->steady++;
-	m->rate += r->rate;
-	m->rate_sq += (u64)r->rate * r->rate;
-	m->mean = div_u64(m->rate, max(m->steady, 1U));
+	meter_grow(m, r);
 }
 
 /* @length windows with @frames frames, or many windows with few. */
@@ -170,6 +198,8 @@ static inline u64 meter_var(const struct meter *m)
 static inline void meter_result(const struct meter *m,
 				struct meter_result *result)
 {
+	result->ns = m->ns;
+	result->bytes = m->bytes;
 	result->var = meter_var(m);
 	result->rate = m->mean;
 	result->cost = m->frames ? min_t(u64, METER_COST_MAX,

@@ -234,6 +234,7 @@ static void sim_window(struct sim *sim)
 	if (window_ns < WINDOW_NS || s->polls <= sim->rest)
 		return;
 	s->window_ns = window_ns;
+	s->nic_bytes = s->bytes;	/* it has one queue */
 	s->ring_size = sim->scen->ring;
 	s->cpu_busy = min_t(u64, 1024, sim->win.busy * 1024 / window_ns);
 	sim_decide(sim);
