@@ -176,6 +176,7 @@ static int xnb_hook(struct vcoal_queue *base)
 {
 	struct xnb_queue *queue = to_xnb(base);
 	struct xnb_nic *xnic = base->nic->priv;
+	int err;
 
 	if (base->dir == VCOAL_TX) {
 		xnb_tx_hook(queue);
@@ -184,9 +185,12 @@ static int xnb_hook(struct vcoal_queue *base)
 	if (!xnic->events)
 		return 0;
 
-	xnb_rx_hook(queue);
+	/* What may fail first: a queue that fails is not unhooked. */
+	err = base->index ? 0 : xnb_xmit_hook(base->nic);
+	if (!err)
+		xnb_rx_hook(queue);
 
-	return base->index ? 0 : xnb_xmit_hook(base->nic);
+	return err;
 }
 
 static void xnb_unhook(struct vcoal_queue *base)

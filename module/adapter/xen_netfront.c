@@ -380,14 +380,20 @@ static int xnf_hook(struct vcoal_queue *base)
 {
 	struct xnf_nic *xnic = base->nic->priv;
 	struct xnf_queue *queue = to_xnf(base);
+	int err = 0;
+
+	/* What may fail first: a queue that fails is not unhooked. */
+	if (base->dir == VCOAL_TX && !base->index)
+		err = xnf_xmit_hook(base->nic);
+	if (err)
+		return err;
 
 	if (xnic->events && xnic->split)
 		xnf_hang(queue);
 	if (base->dir == VCOAL_RX)
 		vcoal_napi_hook(&queue->hook, queue->hook.napi, xnf_poll);
 
-	return base->dir == VCOAL_TX && !base->index ? xnf_xmit_hook(base->nic) :
-						       0;
+	return 0;
 }
 
 static void xnf_unhook(struct vcoal_queue *base)
