@@ -49,14 +49,26 @@ void xen_door_init(struct xen_door *door, struct vcoal_queue *queue)
 }
 
 /**
- * xen_door_hang() - from now on it may be shut
+ * xen_door_hang() - from now on its owner hears of the channel
  * @door: a number is known
  * @ops: of the line
  */
 void xen_door_hang(struct xen_door *door, const struct xev_ops *ops)
 {
-	door->open = true;
 	xev_add(&door->line, ops, door->line.irq);
+}
+
+/**
+ * xen_door_allow() - from now on it may be shut, unless the channel went
+ * @door: hung, and the number was its channel's after that
+ */
+void xen_door_allow(struct xen_door *door)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&door->lock, flags);
+	door->open = !door->over;
+	spin_unlock_irqrestore(&door->lock, flags);
 }
 
 /**
@@ -138,6 +150,7 @@ void xen_door_gone(struct xev_line *line)
 	unsigned long flags;
 
 	spin_lock_irqsave(&door->lock, flags);
+	door->over = true;
 	door->open = false;
 	door->shut = false;
 	spin_unlock_irqrestore(&door->lock, flags);

@@ -11,6 +11,7 @@
  * @line: the channel
  * @queue: whose hold it is
  * @lock: protects all below and the hold. Taken with interrupts off.
+ * @over: the channel is
  * @open: may be shut
  * @shut: the driver wants events again, and waits for the hold's end
  * @opened: when the last hold ended, ktime ns; 0 after xen_door_enter()
@@ -22,6 +23,7 @@ struct xen_door {
 	struct vcoal_queue *queue;
 	/* Protects all below and the hold. Taken with interrupts off. */
 	spinlock_t lock;
+	bool over;
 	bool open;
 	bool shut;
 	u64 opened;
@@ -36,6 +38,7 @@ static inline struct xen_door *xen_door_of(struct xev_line *line)
 
 void xen_door_init(struct xen_door *door, struct vcoal_queue *queue);
 void xen_door_hang(struct xen_door *door, const struct xev_ops *ops);
+void xen_door_allow(struct xen_door *door);
 void xen_door_keep_open(struct xen_door *door);
 void xen_door_remove(struct xen_door *door);
 bool xen_door_eoi(struct xev_line *line);

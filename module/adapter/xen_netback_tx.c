@@ -96,8 +96,10 @@ static int xnb_poll(struct vcoal_napi_hook *hook, int budget)
  */
 void xnb_tx_hook(struct xnb_queue *queue)
 {
-	if (queue->door.line.irq)
+	if (queue->door.line.irq) {
 		xen_door_hang(&queue->door, &xnb_tx_ops);
+		xen_door_allow(&queue->door);
+	}
 	vcoal_napi_hook(&queue->hook, queue->hook.napi, xnb_poll);
 }
 

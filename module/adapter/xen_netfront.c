@@ -364,16 +364,19 @@ static bool xnf_release(struct vcoal_hold *hold)
 	return xen_door_release(&to_xnf(queue)->door);
 }
 
-/* An event channel that was unbound meanwhile was not seen to go. */
+/*
+ * An event channel that was unbound meanwhile was not seen to go, and its number
+ * may be another driver's by now: keep nothing before we know.
+ */
 static void xnf_hang(struct xnf_queue *queue)
 {
 	struct xen_door *door = &queue->door;
 
 	xen_door_hang(door, &xnf_line_ops);
-	if (!xen_queue_owns(queue->hook.napi, door->line.irq)) {
-		xen_door_gone(&door->line);
+	if (xen_queue_owns(queue->hook.napi, door->line.irq))
+		xen_door_allow(door);
+	else
 		xen_door_remove(door);
-	}
 }
 
 static int xnf_hook(struct vcoal_queue *base)
