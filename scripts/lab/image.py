@@ -175,7 +175,7 @@ def contents(image, module, names=MODULES):
     _add_tools(archive)
     _add_modules(archive, image, names)
     if module:
-        archive.file("vcoal.ko", _without_debug_info(module))
+        archive.file("vcoal.ko", without_debug_info(module))
     return archive
 
 
@@ -188,7 +188,7 @@ def save(archive, name):
     return path
 
 
-def _without_debug_info(module):
+def without_debug_info(module):
     """Content of a module we built: most of it is of no use to the guest."""
     with tempfile.NamedTemporaryFile() as temp:
         apt.run(["strip", "--strip-debug", "-o", temp.name, module])
@@ -200,6 +200,6 @@ def build(image, module, names=MODULES, helpers=()):
     help to test it beside it; returns its path."""
     archive = contents(image, module, names)
     for helper in helpers:
-        archive.file(helper.name, _without_debug_info(helper))
+        archive.file(helper.name, without_debug_info(helper))
     archive.file("init", (GUEST / "init").read_bytes(), executable=True)
     return save(archive, image.release)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The Xen lab: dom0 with the module, domains with stock frontends.
 
-counts     what the module does to interrupts: in dom0, then in the domain
+counts     what the module does to interrupts: in dom0, with a domain that
+           misbehaves, then in the domain
 stress     everything that may happen to a domain; the same with four queues,
            in short; and settings that follow a domain
 many       four domains at once
@@ -13,8 +14,9 @@ All hosts are exact, so they may run side by side.
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from . import kernel, ktap, qemu, xenhost
+from . import kernel, ktap, qemu, xenabuse, xenhost
 from .ktap import expect
+from .xenabuse import Abuse
 from .xencounts import Counts
 from .xenfront import Front
 from .xenheld import Held
@@ -62,6 +64,7 @@ class Lab:
         with self._host("counts") as host:
             domain = xenhost.Domain(host, 1)
             self._cases("counts", Counts(Link(domain)).cases())
+            self._cases("abuse", Abuse(Link(domain)).cases())
             self._cases("front", Front(Link(domain, inside=True)).cases())
             self._quiet("counts", host, [domain])
 
@@ -124,7 +127,9 @@ def run(names, parts=ALL):
         for number, name in enumerate(names):
             module, _ = kernel.build(name)
             boot = kernel.image(name)
-            lab = Lab(report, boot, xenhost.build(boot, module))
+            kick = kernel.build_helper(name, xenabuse.KICKER)
+            initrd = xenhost.build(boot, module, helpers=[kick])
+            lab = Lab(report, boot, initrd)
             for part in SHORT if number else parts:
                 pool.submit(lab.run, part)
     report.end()

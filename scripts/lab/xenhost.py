@@ -108,14 +108,17 @@ def _add_toolstack(archive, tree):
     archive.file("etc/xen/xl.conf", b"")
 
 
-def build(boot, module, prefix="xen"):
-    """Initial RAM file system of dom0, with that of its domains inside."""
+def build(boot, module, prefix="xen", helpers=()):
+    """Initial RAM file system of dom0, with that of its domains inside,
+    where modules that help to test are."""
     tree = _tree()
     init = (image.GUEST / "init").read_bytes()
     inner = image.contents(boot, module, DOMU_MODULES)
     # its parameters differ from case to case: the lab inserts it
     inner.file("init", init.replace(b"/order\n", b"/none\n"), executable=True)
     inner.file("lib/modules/none", b"")
+    for helper in helpers:
+        inner.file(helper.name, image.without_debug_info(helper))
     archive = image.contents(boot, module, DOM0_MODULES)
     archive.file("init", init, executable=True)
     _add_toolstack(archive, tree)
