@@ -56,7 +56,7 @@ class Counts:
 
     def stock_driver(self):
         """Without the module every packet costs the guest an interrupt."""
-        self._flows()
+        self.link.flows(PACKETS, RATE)
         self.stock = self._flows()
         expect(min(self.stock) > PACKETS * 0.9,
                f"{PACKETS} packets each way, interrupts {self.stock}")
@@ -144,7 +144,7 @@ class Counts:
             return self.host.run("sleep 1\n"
                                  "grep -c vcoal /proc/timer_list || :")
 
-        self._flows()
+        self.link.flows(PACKETS, RATE)
         self.host.run("sleep 3")
         timers, host, domain = self.link.during(sleep)
         expect(timers == "0", f"{timers} timers of ours are active")
