@@ -73,9 +73,9 @@ def install(_):
 
 
 def debug(_):
-    """failing allocations, and the virtio lab, under every checker"""
-    from . import debug as checkers, virtio as lab
-    return all([checkers.run(), lab.run_debug()])
+    """failing allocations, and virtio and vhost labs, under every checker"""
+    from . import debug as checkers, vhost, virtio
+    return all([checkers.run(), virtio.run_debug(), vhost.run_debug()])
 
 
 def xen_held(args):

@@ -233,16 +233,17 @@ class Lab:
                   flush=True)
         raise AssertionError(f"the emulator failed {RETRIES} times")
 
-    def patch(self):
-        """While functions are redirected; the processors take turns, which
-        spares most of the emulator's faults."""
-        for name in PATCH:
-            self._case("patch", name, functools.partial(self._patch_case, name))
+    def _make(self, part):
+        if part in PATCH:
+            # the processors take turns, which spares most of the faults
+            self._case("patch", part, functools.partial(self._patch_case, part))
+        else:
+            getattr(self, part)()
 
     def run(self, part):
         """Run a part; a guest that does not come up is a failure."""
         try:
-            getattr(self, part)()
+            self._make(part)
         except (qemu.GuestError, OSError) as error:
             self._report.fail(f"{self._boot.name}: vhost {part}", error)
 
@@ -253,17 +254,18 @@ def _quiet(guest):
     expect(not faults, "\n".join(faults[:40]))
 
 
-# guests of one thread, which may run side by side
-NARROW = ("counts", "patch")
-WIDE = ("stress",)
+# each in a guest of its own, while functions are redirected
 PATCH = ("insert_and_remove", "vhost_comes_and_goes", "tracing_beside_us")
+# guests of one thread, which may run side by side
+NARROW = ("counts", *PATCH)
+WIDE = ("stress",)
 
 
 def _run(report, labs, narrow=NARROW):
     """All parts of all labs; True when all is well."""
+    jobs = [(lab, part) for part in narrow for lab in labs]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for part in narrow:
-            list(pool.map(lambda lab, what=part: lab.run(what), labs))
+        list(pool.map(lambda job: job[0].run(job[1]), jobs))
     for part in WIDE:
         for lab in labs:
             lab.run(part)
@@ -291,4 +293,4 @@ def run_debug():
     report = ktap.Report()
     built, boot = debug.debug_image()
     rd = initrd(boot, source.vcoal(built))
-    return _run(report, [Lab(report, boot, rd, rounds=0.2)], ("patch",))
+    return _run(report, [Lab(report, boot, rd, rounds=0.2)], PATCH)

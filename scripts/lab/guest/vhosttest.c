@@ -432,7 +432,7 @@ static void *host_sender(void *unused)
 
 	while (!done && (!count || sent < count)) {
 		if (sent - got >= opt.window) {
-			sleep_us(20);
+			sleep_us(opt.gap_us ?: 20);
 			continue;
 		}
 		host_send();
@@ -724,7 +724,7 @@ static void *soak_rx(void *unused)
 		if (got < sent)
 			ring_wait(&rings[RX]);
 		else
-			sleep_us(100);
+			sleep_us(opt.gap_us ?: 100);
 	return unused;
 }
 
