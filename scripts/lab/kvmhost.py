@@ -26,6 +26,7 @@ BRIDGE_ADDRESS, BRIDGE_MAC = "10.80.0.1", "52:54:00:80:00:fe"
 KERNEL = ("panic=-1 nokaslr net.ifnames=0 ipv6.disable=1 mitigations=off "
           "tsc=reliable no_timer_check rcupdate.rcu_expedited=1")
 ROOT = "/sys/kernel/vcoal"
+TRACING = "/sys/kernel/tracing"
 # a guest takes 10 s of a processor, of which a busy machine has little
 BOOT_S = 600
 REQUEST_S = 400
@@ -40,6 +41,17 @@ echo 0 0 > /proc/sys/net/ipv4/ping_group_range
 vtraffic echo 7002
 vtraffic drain 7003
 vtraffic sink 7010 -i 36000000
+mount -t tracefs none {TRACING} 2> /dev/null || :
+echo 'hist:keys=data' > {TRACING}/events/kvm/kvm_msi_set_irq/trigger
+echo 'hist:keys=vector if reinjected == 0' \
+    > {TRACING}/events/kvm/kvm_inj_virq/trigger
+"""
+# what KVM was told to raise, and what its guests took, by vector
+KVM_COUNTS = f"""
+for event in msi_set_irq inj_virq; do
+    sed -n "s/^{{ [a-z]*: *\\([0-9]*\\) }} hitcount: */$event.\\1=/p" \
+        {TRACING}/events/kvm/kvm_$event/hist
+done
 """
 
 
