@@ -22,7 +22,7 @@ TRIPS = 1000
 class Counts:
     """The cases; they share one host, one guest, and its stock counts."""
 
-    def __init__(self, host):
+    def __init__(self, host, _):
         self.host = host
         self.vm = Vm(host, 1)
         self.link = Link(self.vm)

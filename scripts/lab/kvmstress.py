@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What may happen to a KVM host's guests while their interrupts are held."""
 
+import math
 import textwrap
 
 from .ktap import expect
@@ -11,8 +12,7 @@ from .wire import values
 HOLD_US = 10000
 # packets per second: often enough to be held, and no burden
 NOISE = 150
-KILLS = 3
-INSERTIONS = 50
+KILLS, MIGRATIONS, INSERTIONS = 3, 2, 50
 INSERT = "insmod /vcoal.ko policy=observe"
 # a budget for one that makes noise, interrupts per second
 BUDGET = 200
@@ -49,7 +49,7 @@ def silence(*senders):
 class Many:
     """Several guests at once, and what one of them does to another."""
 
-    def __init__(self, host):
+    def __init__(self, host, _):
         self.host = host
         self._vms = [Vm(host, number) for number in range(1, 5)]
 
@@ -155,8 +155,10 @@ def gone(host, left=0):
 class Stress:
     """The VMM is killed, and the guest migrates."""
 
-    def __init__(self, host):
+    def __init__(self, host, share):
         self.host = host
+        self._kills = math.ceil(KILLS * share)
+        self._migrations = math.ceil(MIGRATIONS * share)
         self.vm = Vm(host, 1)
         self.link = Link(self.vm)
 
@@ -172,7 +174,7 @@ class Stress:
     def killed_with_a_hold(self):
         """kill -9 of the VMM under traffic, an interrupt kept for its guest."""
         self.host.run(INSERT)
-        for _ in range(KILLS):
+        for _ in range(self._kills):
             self.vm.create()
             noise(self.host, self.vm.address)
             noise(self.vm, self.link.address)
@@ -233,7 +235,7 @@ class Stress:
 
     def migration(self):
         """To another VMM and on to a third, streams and holds under way."""
-        for _ in range(2):
+        for _ in range(self._migrations):
             self._stream_around(self._migrate)
             self.link.appear()
             gone(self.host, 1)
@@ -250,8 +252,9 @@ class Stress:
 class Patch:
     """The module comes and goes under traffic."""
 
-    def __init__(self, host):
+    def __init__(self, host, share):
         self.host = host
+        self._insertions = math.ceil(INSERTIONS * share)
         self.vm = Vm(host, 1)
         self.link = Link(self.vm)
 
@@ -272,7 +275,7 @@ class Patch:
         noise(self.vm, self.link.address)
         said = self.host.run(textwrap.dedent(f"""\
             holds=0
-            for i in $(seq {INSERTIONS}); do
+            for i in $(seq {self._insertions}); do
                 {INSERT} || exit 1
                 n=0
                 until [ -d {self.vm.nic}/queues/tx-0 ]; do
@@ -287,8 +290,8 @@ class Patch:
             done
             echo $holds
             """), 600)
-        print(f"# {said} holds in {INSERTIONS} insertions", flush=True)
-        expect(int(said) >= INSERTIONS, f"{said} holds")
+        print(f"# {said} holds in {self._insertions} insertions", flush=True)
+        expect(int(said) >= self._insertions, f"{said} holds")
         silence(self.vm)
         self.link.flood(100)
 

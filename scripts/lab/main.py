@@ -78,6 +78,12 @@ def debug(_):
     return all([checkers.run(), virtio.run_debug(), vhost.run_debug()])
 
 
+def kvm_quick(_):
+    """the kvm lab in fewer rounds, on one kernel"""
+    from . import kvm as lab
+    return lab.run_quick()
+
+
 def xen_held(args):
     """a million held interrupts on a Xen host, none lost"""
     from . import xen as lab
@@ -135,7 +141,7 @@ VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "bench": bench,
          "bench-quick": bench_quick, "bench-foundation": bench_foundation,
          "bench-xen": bench_xen,
-         "xen-held": xen_held,
+         "xen-held": xen_held, "kvm-quick": kvm_quick,
          "check": everything, "check-fast": fast}
 BESIDE_NEEDS = {"fuzz": ["clang", "libclang-rt-dev"]}
 WITH_KERNELS = ("build", "matrix", "demo", "xen-held", *check.LABS)
