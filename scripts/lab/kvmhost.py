@@ -30,6 +30,9 @@ TRACING = "/sys/kernel/tracing"
 # a guest takes 10 s of a processor, of which a busy machine has little
 BOOT_S = 600
 REQUEST_S = 400
+# who has not answered for so long is looked at, and may go on
+LOOK_S, NO_ANSWER = 60, 124
+LOOK = re.compile(r"RIP=|^(ISR|IRR)")
 
 START = f"""
 set -e
@@ -41,6 +44,9 @@ echo 0 0 > /proc/sys/net/ipv4/ping_group_range
 vtraffic echo 7002
 vtraffic drain 7003
 vtraffic sink 7010 -i 36000000
+"""
+WATCH = f"""
+set -e
 mount -t tracefs none {TRACING} 2> /dev/null || :
 echo 'hist:keys=data' > {TRACING}/events/kvm/kvm_msi_set_irq/trigger
 echo 'hist:keys=vector if reinjected == 0' \
@@ -111,7 +117,7 @@ class Host(qemu.Guest):
     def __enter__(self):
         super().__enter__()
         try:
-            self.run(START)
+            self.run(START + WATCH)
         except qemu.GuestError:
             self.__exit__(None, None, None)
             raise
@@ -218,11 +224,16 @@ class Vm:
         """Run a shell script in the guest."""
         self._requests += 1
         whole = shlex.quote(qemu.PRELUDE + script)
-        answer = self.host.ask(f"printf %s {whole} | kvm-ask /run/{self.name} "
-                               f"{self._requests} {seconds}", seconds + 100)
-        if answer.status == 124:
-            self._judge()
-        return answer
+        waits = f"kvm-ask /run/{self.name} {self._requests} {LOOK_S}"
+        answer = self.host.ask(f"printf %s {whole} | {waits}")
+        text = answer.text
+        for _ in range(seconds // LOOK_S):
+            if answer.status != NO_ANSWER:
+                break
+            self._look()
+            answer = self.host.ask(f"{waits} again")
+            text += "\n" + answer.text
+        return qemu.Answer(answer.status, text.strip())
 
     def run(self, script, seconds=REQUEST_S):
         """Run a script that must succeed; returns what it printed."""
@@ -237,14 +248,17 @@ class Vm:
         return self.host.run(f"tail -n 20 /run/{self.name}.log "
                              f"/run/{self.name}.said 2>&1 || :")
 
-    def _judge(self):
+    def _look(self):
         """It does not answer: whose fault is it?"""
+        if self.host.ask(f"kill -0 {self.pid}").status:
+            raise qemu.GuestError(f"{self.name} is gone\n{self.said()}")
         state = self.monitor("info registers") + self.monitor("info lapic")
         if stuck(state):
             raise EmulatorFault(f"{self.name} spins with interrupts off:\n"
                                 f"{state}")
+        print(f"# {self.name}: no answer in {LOOK_S} s", flush=True)
         print("\n".join(f"# {self.name}: {line}" for line in
-                        state.splitlines()), flush=True)
+                        state.splitlines() if LOOK.search(line)), flush=True)
 
     def faults(self):
         """Everything that the guest's kernel complained about."""
