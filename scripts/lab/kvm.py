@@ -11,11 +11,10 @@ not sound.  When a guest breaks in the way that is the emulator's, the rest of
 the part is repeated in a new host, and that is said.
 """
 
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-from . import kernel, ktap, kvmhost, qemu
+from . import kernel, ktap, kvmhost, qemu, together
 from .ktap import expect
 from .kvmcounts import Counts
 from .kvmhost import EmulatorFault
@@ -118,11 +117,10 @@ SHORT, SHARE = ("counts", "stress", "patch"), 0.2
 def _run(shares):
     report = ktap.Report()
     report.case("kvm: faults_are_told_apart", faults_are_told_apart)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for name, share in shares.items():
-            lab = Lab(report, name, share)
-            for part in PARTS if share == 1 else SHORT:
-                pool.submit(lab.run, part)
+    labs = [(Lab(report, name, share), PARTS if share == 1 else SHORT)
+            for name, share in shares.items()]
+    together.run([partial(lab.run, part) for lab, parts in labs
+                  for part in parts])
     report.end()
     return not report.failed
 

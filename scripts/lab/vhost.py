@@ -11,9 +11,8 @@ patch     the same while functions are redirected and given back
 
 import functools
 import os
-from concurrent.futures import ThreadPoolExecutor
 
-from . import image, kernel, ktap, qemu
+from . import image, kernel, ktap, qemu, together
 from .ktap import expect
 from .vhoststress import Patch, Stress, stale_int3
 from .vmm import FRAMES, GAP_US, INSERT, Vmm, vhosttest
@@ -261,36 +260,27 @@ NARROW = ("counts", *PATCH)
 WIDE = ("stress",)
 
 
-def _run(report, labs, narrow=NARROW):
-    """All parts of all labs; True when all is well."""
-    jobs = [(lab, part) for part in narrow for lab in labs]
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(lambda job: job[0].run(job[1]), jobs))
-    for part in WIDE:
-        for lab in labs:
-            lab.run(part)
-    report.end()
-    return not report.failed
+def _lab(report, name):
+    module, _ = kernel.build(name)
+    boot = kernel.image(name)
+    return Lab(report, boot, initrd(boot, module))
 
 
 def run(names):
     """The lab on each named series; True when all is well."""
     report = ktap.Report()
-    labs = []
-    for name in names:
-        module, _ = kernel.build(name)
-        boot = kernel.image(name)
-        labs.append(Lab(report, boot, initrd(boot, module)))
-    return _run(report, labs)
+    labs = [_lab(report, name) for name in names]
+    together.run([functools.partial(lab.run, part) for part in NARROW
+                  for lab in labs])
+    for lab in labs:
+        for part in WIDE:
+            lab.run(part)
+    report.end()
+    return not report.failed
 
 
-def run_debug():
-    """The lab on the kernel with every checker on, in fewer rounds.
-
-    The checkers take their time, which no count may depend on.
-    """
-    from . import debug, source
-    report = ktap.Report()
-    built, boot = debug.debug_image()
-    rd = initrd(boot, source.vcoal(built))
-    return _run(report, [Lab(report, boot, rd, rounds=0.2)], PATCH)
+def under_checkers(report, boot, module):
+    """What takes one processor, and what takes all: see debug.py."""
+    lab = Lab(report, boot, initrd(boot, module), rounds=0.2)
+    return [[functools.partial(lab.run, part) for part in parts]
+            for parts in (PATCH, WIDE)]

@@ -8,9 +8,9 @@ stress      two processors: everything that may happen to a NIC
 channels    two processors, two queues: needs tap devices of this machine
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-from . import coalescing, counts, image, kernel, ktap, qemu, tap
+from . import coalescing, counts, image, kernel, ktap, qemu, tap, together
 from .stress import Channels, Stress
 from .wire import Wire
 
@@ -105,21 +105,12 @@ class Lab:
             stress.begin()
             self._stress_cases("channels", stress, Channels(stress).cases())
 
-    def _run(self, part):
+    def run(self, part):
         """Run a part; a guest that does not come up is a failure."""
         try:
             getattr(self, part)()
         except (qemu.GuestError, OSError) as error:
             self._report.fail(f"{self._boot.name}: {part}", error)
-
-    def run(self, parts):
-        """Run parts: exact guests side by side, they do not disturb each
-        other, and then those that need the whole machine."""
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(self._run, [p for p in parts if p in EXACT]))
-        for part in parts:
-            if part not in EXACT:
-                self._run(part)
 
 
 def removal(guest, wires):
@@ -129,32 +120,38 @@ def removal(guest, wires):
         counts.lossless(wire.flow(500, 5000))
 
 
-EXACT = ("counts", "variants", "coalescing")
-ALL = (*EXACT, "stress", "channels")
+# the longest first
+EXACT = ("counts", "coalescing", "variants")
+WIDE = ("stress", "channels")
+ALL = (*EXACT, *WIDE)
+
+
+def _lab(report, name):
+    module, _ = kernel.build(name)
+    boot = kernel.image(name)
+    helper = kernel.build_helper(name, coalescing.DEVICE)
+    return Lab(report, boot, image.build(boot, module, helpers=[helper]))
 
 
 def run(names, parts=ALL):
-    """The lab on each named series; True when all is well."""
-    report = ktap.Report()
-    for name in names:
-        module, _ = kernel.build(name)
-        boot = kernel.image(name)
-        helper = kernel.build_helper(name, coalescing.DEVICE)
-        initrd = image.build(boot, module, helpers=[helper])
-        Lab(report, boot, initrd).run(parts)
-    report.end()
-    return not report.failed
+    """The lab on each named series; True when all is well.
 
-
-def run_debug(parts=("stress", "channels")):
-    """The lab on the kernel with every checker on, in fewer rounds.
-
-    The checkers take their time, which no count may depend on.
+    Exact guests run side by side, for they do not disturb each other, and then
+    those that need the whole machine.
     """
-    from . import debug, source
     report = ktap.Report()
-    built, boot = debug.debug_image()
-    initrd = image.build(boot, source.vcoal(built))
-    Lab(report, boot, initrd, rounds=0.2).run(parts)
+    labs = [_lab(report, name) for name in names]
+    together.run([partial(lab.run, part) for part in parts if part in EXACT
+                  for lab in labs])
+    for lab in labs:
+        for part in parts:
+            if part in WIDE:
+                lab.run(part)
     report.end()
     return not report.failed
+
+
+def under_checkers(report, boot, module):
+    """What takes one processor, and what takes all: see debug.py."""
+    lab = Lab(report, boot, image.build(boot, module), rounds=0.2)
+    return [], [partial(lab.run, part) for part in WIDE]

@@ -11,10 +11,9 @@ held       a million held interrupts; takes long and is not part of the check
 All hosts are exact, so they may run side by side.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-from . import kernel, ktap, qemu, xenabuse, xenhost
+from . import kernel, ktap, qemu, together, xenabuse, xenhost
 from .ktap import expect
 from .xenabuse import Abuse
 from .xencounts import Counts
@@ -131,10 +130,8 @@ def run(names, parts=ALL):
     """The lab on each named series; True when all is well."""
     report = ktap.Report()
     labs = [_lab(report, name) for name in names]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for part in parts:
-            for number, lab in enumerate(labs):
-                if not number or part in SHORT:
-                    pool.submit(lab.run, part)
+    together.run([partial(lab.run, part) for part in parts
+                  for number, lab in enumerate(labs)
+                  if not number or part in SHORT])
     report.end()
     return not report.failed
