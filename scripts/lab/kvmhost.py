@@ -100,6 +100,9 @@ class Host(qemu.Guest):
     def __init__(self, name, boot, initrd, guests=1):
         super().__init__(name, boot, initrd, [], in_turn=True,
                          memory=HOST_MB + GUEST_MB * guests)
+        # two of two hosts for four guests hung when KVM was traced, and none of
+        # all others; why is not known
+        self._watch = WATCH if guests < 4 else ""
 
     def _command(self):
         command = super()._command()
@@ -117,7 +120,7 @@ class Host(qemu.Guest):
     def __enter__(self):
         super().__enter__()
         try:
-            self.run(START + WATCH)
+            self.run(START + self._watch)
         except qemu.GuestError:
             self.__exit__(None, None, None)
             raise
