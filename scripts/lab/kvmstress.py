@@ -2,6 +2,7 @@
 """What may happen to a KVM host's guests while their interrupts are held."""
 
 import math
+import statistics
 import textwrap
 
 from .ktap import expect
@@ -18,6 +19,8 @@ INSERT = "insmod /vcoal.ko policy=observe"
 BUDGET = 200
 # packets per second of that noise
 LOUD = 500
+# turns with and without, and round trips in each
+ROUNDS, TRIPS = 7, 300
 GONE_S = 30
 
 # Hold on every NIC of every guest; whoever is not there (yet) does not count.
@@ -117,8 +120,6 @@ class Many:
             trips["quiet"] = quiet.pings(300)
             return ""
         seen = noisy.during(both)
-        silence(self.host)
-        self._budget(0)
         rate = seen.our("rx", "irqs") * 1e6 / seen.elapsed_us
         expect(rate <= 1.1 * BUDGET, f"{rate:.0f} interrupts per second")
         ours, theirs = trips["quiet"].irqs("rx")
@@ -129,6 +130,22 @@ class Many:
         """Of the first guest; it makes no hold longer than the VM allows."""
         self.host.run(f"cd {self._vms[0].root}\necho 10000 > max_delay_us\n"
                       f"echo {rate} > irq_rate_max\nsleep 0.5")
+
+    def budget_spares_the_neighbour(self):
+        """It makes round trips of the quiet one no slower than without."""
+        quiet = Link(self._vms[1])
+        times = {BUDGET: [], 0: []}
+        for rate in (*times,) * ROUNDS:
+            self._budget(rate)
+            said = values(quiet.ping(TRIPS).replace(" ", "\n"))
+            times[rate].append((said["p50_us"], said["p99_us"]))
+        silence(self.host)
+        for index, name in enumerate(("p50", "p99")):
+            kept, free = (statistics.median(pair[index] for pair in pairs)
+                          for pairs in times.values())
+            print(f"# {name} of the quiet guest: {kept:.0f} us, "
+                  f"{free:.0f} us without the budget", flush=True)
+            expect(kept <= 1.1 * free, f"{name}: {times}")
 
     def ends(self):
         """One guest after the other goes; the others do not notice."""
@@ -141,7 +158,8 @@ class Many:
     def cases(self):
         """In the order in which they must run."""
         return (self.create_two, self.two_guests,
-                self.noisy_guest_has_a_budget, self.create_four,
+                self.noisy_guest_has_a_budget,
+                self.budget_spares_the_neighbour, self.create_four,
                 self.four_guests, self.ends)
 
 
