@@ -48,6 +48,7 @@ endif
 install: modules
 	@set -e; \
 	release=$$(modinfo -F vermagic vcoal.ko | cut -d' ' -f1); \
+	test -n "$$release" || { echo "Install kmod: it has modinfo."; exit 1; }; \
 	install -D -m 644 vcoal.ko \
 		"$(DESTDIR)/lib/modules/$$release/updates/vcoal.ko"; \
 	test -n "$(DESTDIR)" || depmod "$$release"; \

@@ -38,6 +38,7 @@ def _run(*command):
 
 def make():
     """make install puts it where the kernel it is for looks for it."""
+    apt.install(["kmod"])
     with _folder() as temp:
         _run("make", f"KVER={NAME}", f"DESTDIR={temp}", "install")
         want = f"lib/modules/{kernel.release(NAME)}/updates/vcoal.ko"

@@ -188,7 +188,8 @@ def _rules(scripts):
 
 def coccinelle():
     """Known bug patterns, by the kernel's own semantic rules."""
-    apt.install(["coccinelle"])
+    # some rules are in Python, for which it looks by the name for developers
+    apt.install(["coccinelle", "libpython3-dev"])
     kernel = source.source()
 
     def apply(rule):
