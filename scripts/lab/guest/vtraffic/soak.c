@@ -20,6 +20,7 @@
 #define VT_SOAK_PAGE	"/run/soak"
 #define VT_MARKER	"/run/tracing/trace_marker"
 #define VT_SOAK_UNIT	100	/* turns of a loop of two instructions */
+#define VT_SOAK_UNITS	64	/* then see who else wants the processor */
 #define VT_BEFORE_S	0.05	/* for what processes that ended left behind */
 #define VT_START_S	0.002	/* for the soaker to get going */
 #define VT_AFTER_S	0.01	/* for packets that are still under way */
@@ -63,7 +64,13 @@ int vt_soak(const struct vt_options *opt)
 	for (;;) {
 		for (i = 0; i < VT_SOAK_UNIT; i++)
 			asm volatile(""); /* else the loop vanishes */
-		soak->units++;
+		/*
+		 * Between two that take turns the scheduler may find that it is
+		 * the soaker's, and looks again at its next tick: milliseconds,
+		 * which are none of the traffic's.
+		 */
+		if (++soak->units % VT_SOAK_UNITS == 0)
+			sched_yield();
 	}
 }
 
