@@ -595,7 +595,7 @@ static bool keep_one(struct ring *ring)
 	host_send();
 	rx_until(sent);
 	host_send();
-	for (i = 0; i < 1000 && !ring_work(ring); i++)
+	for (i = 0; i < 100000 && !ring_work(ring); i++)
 		sleep_us(10);
 	if (!ring_work(ring))
 		errx(1, "stalled: a frame did not arrive");
