@@ -131,5 +131,5 @@ def run(names):
 
 
 def run_quick():
-    """The part of it that make check has time for."""
+    """A part of it that takes a few minutes."""
     return _run({SERIES[0]: SHARE})
