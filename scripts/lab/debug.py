@@ -17,9 +17,7 @@ def run():
     boot = kernel.Image("debug", built.release, built.image, built.modules())
     module = source.vcoal(built)
     jobs = [part.under_checkers(report, boot, module) for part in PARTS]
-    together.run([job for narrow, _ in jobs for job in narrow])
-    for _, wide in jobs:
-        for job in wide:
-            job()
+    together.run([job for narrow, _ in jobs for job in narrow],
+                 [job for _, wide in jobs for job in wide])
     report.end()
     return not report.failed

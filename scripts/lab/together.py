@@ -5,12 +5,15 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 
-def run(jobs):
-    """Call all of them, the first first; raises what one of them raised.
+def run(narrow, wide=()):
+    """Call what takes one processor side by side, then, one after the other,
+    what takes all of them; raises what one of them raised.
 
-    The longest should come first.
+    The longest of the narrow ones should come first.
     """
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        futures = [pool.submit(job) for job in jobs]
+        futures = [pool.submit(job) for job in narrow]
     for future in futures:
         future.result()
+    for job in wide:
+        job()

@@ -273,10 +273,9 @@ def run(names):
     report = ktap.Report()
     labs = [_lab(report, name) for name in names]
     together.run([functools.partial(lab.run, part) for part in NARROW
-                  for lab in labs])
-    for lab in labs:
-        for part in WIDE:
-            lab.run(part)
+                  for lab in labs],
+                 [functools.partial(lab.run, part) for lab in labs
+                  for part in WIDE])
     report.end()
     return not report.failed
 

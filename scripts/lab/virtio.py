@@ -142,11 +142,9 @@ def run(names, parts=ALL):
     report = ktap.Report()
     labs = [_lab(report, name) for name in names]
     together.run([partial(lab.run, part) for part in parts if part in EXACT
-                  for lab in labs])
-    for lab in labs:
-        for part in parts:
-            if part in WIDE:
-                lab.run(part)
+                  for lab in labs],
+                 [partial(lab.run, part) for lab in labs for part in parts
+                  if part in WIDE])
     report.end()
     return not report.failed
 
