@@ -26,6 +26,8 @@
  * of the others gets faster when it lets go. So a CHECK is one of all queues
  * of the VM (they let go together), and while one tries or checks the others
  * begin nothing. Who gets faster while all let go was held up: a closed loop.
+ * Unless the NIC carried clearly more bytes while frames waited: then messages
+ * gather in them, fewer frames are no loss, and the hold stays.
  *
  * At rest, OFF asks for windows of some polls that need not be timed.
  *
