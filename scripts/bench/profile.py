@@ -8,10 +8,9 @@ both times.
 """
 
 import dataclasses
-import hashlib
 from pathlib import Path
 
-from lab import apt
+from lab import apt, program
 
 from . import job, machine
 
@@ -37,18 +36,9 @@ class Entry:
 
 
 def _plugin():
-    """The plugin, built when its source changed."""
-    apt.install(["gcc", "libc6-dev"])
-    text = b"".join(path.read_bytes() for path in sorted(PLUGIN.iterdir()))
-    name = f"scope-{hashlib.sha256(text).hexdigest()[:12]}.so"
-    path = apt.cache_dir("tools") / name
-    if not path.exists():
-        temp = path.with_suffix(".tmp")
-        apt.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared",
-                 "-fPIC", "-fvisibility=hidden", "-o", temp,
-                 PLUGIN / "scope.c"])
-        temp.rename(path)
-    return path
+    """Path of the emulator's plugin."""
+    return program.build("scope", PLUGIN,
+                         options=("-shared", "-fPIC", "-fvisibility=hidden"))
 
 
 def _symbols(text, module):

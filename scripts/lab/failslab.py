@@ -11,7 +11,7 @@ import re
 import textwrap
 from functools import partial
 
-from . import apt, image, ktap, qemu
+from . import apt, image, ktap, program, qemu
 
 MAX_N = 3000
 SWEEP_S = 900
@@ -75,13 +75,7 @@ LEAKS = textwrap.dedent("""\
 
 def failnth():
     """Path of the helper that fails allocations of one system call."""
-    apt.install(["gcc", "libc6-dev"])
-    path = apt.cache_dir("tools") / "failnth"
-    temp = path.with_suffix(".tmp")
-    apt.run(["gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-o",
-             temp, image.GUEST / "failnth.c"])
-    temp.rename(path)
-    return path
+    return program.build("failnth", image.GUEST, "failnth.c")
 
 
 def _initrd(boot, module):

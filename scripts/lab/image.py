@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import apt
+from . import apt, program
 
 GUEST = Path(__file__).parent / "guest"
 TOOLS = {"/bin/ip": "iproute2", "/sbin/ethtool": "ethtool"}
@@ -97,18 +97,8 @@ def busybox():
 
 @functools.cache
 def vtraffic():
-    """Path of the traffic tool, built static when its sources changed."""
-    apt.install(["gcc", "libc6-dev"])
-    sources = sorted((GUEST / "vtraffic").glob("*.[ch]"))
-    text = b"".join(path.read_bytes() for path in sources)
-    name = f"vtraffic-{hashlib.sha256(text).hexdigest()[:12]}"
-    path = apt.cache_dir("tools") / name
-    if not path.exists():
-        temp = path.with_suffix(".tmp")
-        apt.run(["gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror",
-                 "-o", temp, *(s for s in sources if s.suffix == ".c")])
-        temp.rename(path)
-    return path
+    """Path of the traffic tool."""
+    return program.build("vtraffic", GUEST / "vtraffic", "*.[ch]")
 
 
 def _plain_module(path):

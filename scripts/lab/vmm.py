@@ -2,9 +2,8 @@
 """vhosttest, which is VMM and guest in one process, in a lab's guest."""
 
 import functools
-import hashlib
 
-from . import apt, image
+from . import image, program
 from .ktap import expect
 
 FRAMES = 2000
@@ -17,17 +16,8 @@ INSERT = "insmod /vcoal.ko policy=observe"
 
 @functools.cache
 def vhosttest():
-    """Path of the VMM, built static when its source changed."""
-    apt.install(["gcc", "libc6-dev"])
-    source = image.GUEST / "vhosttest.c"
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
-    path = apt.cache_dir("tools") / f"vhosttest-{digest}"
-    if not path.exists():
-        temp = path.with_suffix(".tmp")
-        apt.run(["gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror",
-                 "-o", temp, source])
-        temp.rename(path)
-    return path
+    """Path of the VMM."""
+    return program.build("vhosttest", image.GUEST, "vhosttest.c")
 
 
 class Vmm:
