@@ -5,6 +5,7 @@ Each part is a process of its own: one that crashes, hangs or says nothing is
 a failure, and the others still run.
 """
 
+import collections
 import os
 import re
 import signal
@@ -18,6 +19,8 @@ SCRIPTS = Path(__file__).resolve().parents[1]
 VLAB = SCRIPTS / "vlab"
 QUIET_S = 60
 END_S = 30
+# how much of what was said before a failure is said again at the end
+WHY_LINES = 20
 RESULT = re.compile(r"^( *)(not ok|ok) \d+")
 # those that are there
 BESIDE = tuple(name for name in ("sim", "fuzz")
@@ -41,18 +44,37 @@ ALL = (*FAST,
 
 
 class Tally:
-    """Counts the results in a KTAP stream; sums of results do not count."""
+    """Counts the results in a KTAP stream; sums of results do not count.
+
+    Keeps what led to each failure, for a reader who sees the end first.
+    """
 
     def __init__(self):
         self.passed = 0
         self.failed = 0
+        self.failures = []
         self._below = set()
+        self._last = collections.deque(maxlen=WHY_LINES)
 
     def line(self, text):
         """Take one line of output."""
+        self._last.append(text)
         match = RESULT.match(text)
         if not match:
             return
+        self._result(match)
+        self._last.clear()
+
+    def fail(self, text):
+        """The part as a whole failed."""
+        self._last.append(text)
+        self._failure()
+
+    def _failure(self):
+        self.failed += 1
+        self.failures.append("".join(self._last))
+
+    def _result(self, match):
         depth = len(match[1])
         is_sum = depth + 4 in self._below
         self._below = {d for d in self._below if d <= depth} | {depth}
@@ -61,7 +83,7 @@ class Tally:
         if match[2] == "ok":
             self.passed += 1
         else:
-            self.failed += 1
+            self._failure()
 
 
 class Part:
@@ -120,8 +142,9 @@ class Part:
         elif not tally.passed and not tally.failed:
             what = "no results"
         if what:
-            tally.failed += 1
-            print(f"# {self._name}: FAILED: {what}")
+            text = f"# {self._name}: FAILED: {what}\n"
+            tally.fail(text)
+            print(text, end="")
         print(f"# {self._name}: {tally.passed} passed, {tally.failed} failed, "
               f"{self._seconds():.0f} s", flush=True)
 
@@ -129,11 +152,15 @@ class Part:
 def run(parts):
     """Run the parts in order; True when nothing failed."""
     passed = failed = 0
+    failures = []
     for name, arguments, limit in parts:
         print(f"# {name}: begin", flush=True)
         part = Part(name, arguments, limit)
         part.run()
         passed += part.tally.passed
         failed += part.tally.failed
+        failures += part.tally.failures
+    if failures:
+        print("\n# What failed:", *failures, sep="\n")
     print(f"{passed} passed, {failed} failed")
     return passed > 0 and not failed

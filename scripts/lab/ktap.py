@@ -57,7 +57,7 @@ class Report:
         print(f"{verdict} {self.count} {name}{tail}", flush=True)
 
     def case(self, name, function, *args):
-        """Run a case: it passes unless it raises."""
+        """Run a case: it passes, and this is true, unless it raises."""
         begin = time.monotonic()
         try:
             function(*args)
@@ -67,6 +67,8 @@ class Report:
             self.fail(name, f"{type(error).__name__}: {error}")
         else:
             self.ok(name, f"{time.monotonic() - begin:.1f} s")
+            return True
+        return False
 
 
 def expect(condition, text):

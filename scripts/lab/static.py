@@ -13,7 +13,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import apt, source
+from . import apt, check, source
 
 REPO = Path(__file__).resolve().parents[2]
 ABI = REPO / "Documentation/ABI/testing/sysfs-kernel-vcoal"
@@ -206,5 +206,19 @@ def coccinelle():
     return "\n".join(sorted(set(filter(None, found))))
 
 
+def failures_are_said_again():
+    """Who counts the results must see a failure, and what led to it."""
+    tally = check.Tally()
+    for line in ("KTAP version 1", "ok 1 a", "# b: because", "not ok 2 b",
+                 "    ok 1 c1", "    not ok 2 c2", "not ok 3 c", "ok 4 d"):
+        tally.line(f"{line}\n")
+    tally.fail("# part: FAILED: exit status 1\n")
+    found = tally.passed, tally.failed, tally.failures
+    expected = 3, 3, ["# b: because\nnot ok 2 b\n", "    not ok 2 c2\n",
+                      "# part: FAILED: exit status 1\n"]
+    return "" if found == expected else f"{found}, not {expected}"
+
+
 CASES = (checkpatch, kernel_doc, spdx, abi_syntax, abi_complete,
-         version_checks, file_length, syntax, coccinelle)
+         version_checks, file_length, syntax, failures_are_said_again,
+         coccinelle)
