@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from . import apt
+from .monitor import Monitor
 
 PACKAGES = ["qemu-system-x86"]
 BOOT_S = 180
@@ -92,6 +93,7 @@ class Guest:
         self._requests = 0
         self._buffer = b""
         self._process = None
+        self._monitor = None
         self._dead = ""
 
     def _time_arguments(self):
@@ -106,11 +108,10 @@ class Guest:
 
     def _command(self):
         append = ("console=ttyS0 loglevel=7 panic=-1 net.ifnames=0 "
-                  "ipv6.disable=1 mitigations=off "
+                  "ipv6.disable=1 mitigations=off nokaslr "
                   "rcupdate.rcu_expedited=1")
         # the kernel's test of its timer is of no use where time stands still
-        append += (" nokaslr norandmaps" if self._exact else
-                   " no_timer_check")
+        append += " norandmaps" if self._exact else " no_timer_check"
         return [*DIE_WITH_US, *self._prefix,
                 "timeout", "--kill-after=5", str(LIFE_S),
                 "qemu-system-x86_64", *self._time_arguments(),
@@ -120,16 +121,18 @@ class Guest:
                 "-kernel", str(self._image.vmlinuz),
                 "-initrd", str(self._initrd), "-append", append,
                 "-serial", f"file:{self.log}", "-serial", "stdio",
-                *self._nics]
+                *self._monitor.arguments(), *self._nics]
 
     def _start(self):
         apt.install(PACKAGES)
         self.log.unlink(missing_ok=True)
         self._buffer = b""
+        self._monitor = Monitor()
         self._process = subprocess.Popen(
             self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=open(self.log.with_suffix(".qemu"), "w"),
-            start_new_session=True)
+            start_new_session=True, pass_fds=[self._monitor.theirs.fileno()])
+        self._monitor.started()
         try:
             self._wait(rb"guest-ready\r?\n", BOOT_S)
         except GuestError:
@@ -158,6 +161,7 @@ class Guest:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.stdout.close()
+        self._monitor.close()
 
     def _wait(self, pattern, seconds):
         """Match of pattern in what the guest says; consumes up to its end."""
@@ -165,7 +169,8 @@ class Guest:
         while not (match := re.search(pattern, self._buffer, re.S)):
             left = max(0, end - time.monotonic())
             if not select.select([self._process.stdout], [], [], left)[0]:
-                self._die(f"no answer in {seconds} s")
+                self._die(f"no answer in {seconds} s\n"
+                          + self._monitor.processors())
             data = os.read(self._process.stdout.fileno(), 65536)
             if not data:
                 self._die("the guest is gone")

@@ -8,9 +8,11 @@ stress      two processors: everything that may happen to a NIC
 channels    two processors, two queues: needs tap devices of this machine
 """
 
+import re
 from functools import partial
 
-from . import coalescing, counts, image, kernel, ktap, qemu, tap, together
+from . import (coalescing, counts, image, kernel, ktap, monitor, qemu, tap,
+               together)
 from .stress import Channels, Stress
 from .wire import Wire
 
@@ -65,6 +67,7 @@ class Lab:
                                   counts.variant, wire, name)
             self._case("variants", removal, guest, wires)
             self._quiet("variants", guest)
+            self._case("variants", silence_is_looked_into, guest)
 
     def coalescing(self):
         """Devices that coalesce by themselves."""
@@ -118,6 +121,17 @@ def removal(guest, wires):
     guest.run("rmmod vcoal")
     for wire in wires:
         counts.lossless(wire.flow(500, 5000))
+
+
+def silence_is_looked_into(guest):
+    """Who waits in vain for an answer hears what the processors did."""
+    try:
+        guest.ask("while :; do :; done", 1)
+    except qemu.GuestError as error:
+        looks = re.findall(r"RIP=\w+", str(error))
+        ktap.expect(len(looks) == monitor.LOOKS, f"{error}")
+    else:
+        raise AssertionError("a loop without an end came to one")
 
 
 # the longest first
