@@ -6,6 +6,7 @@ a failure, and the others still run.
 """
 
 import collections
+import contextlib
 import os
 import re
 import signal
@@ -14,6 +15,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+
+from . import apt
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 VLAB = SCRIPTS / "vlab"
@@ -147,6 +150,23 @@ class Part:
             print(text, end="")
         print(f"# {self._name}: {tally.passed} passed, {tally.failed} failed, "
               f"{self._seconds():.0f} s", flush=True)
+
+
+@contextlib.contextmanager
+def ahead():
+    """What later parts need is fetched and built while earlier ones run; a
+    part that finds it missing does it itself, and says what went wrong."""
+    log = apt.cache_dir("logs") / "deps.log"
+    with open(log, "w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-u", str(VLAB), "deps"], stdout=out,
+            stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
 
 
 def run(parts):

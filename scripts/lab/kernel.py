@@ -120,10 +120,16 @@ def _header_packages(series, full):
 
 
 def _unpack_headers(series, full, tree):
-    """Headers of a release in tree, under usr/src and usr/lib."""
+    """Headers of a release in tree, under usr/src and usr/lib.
+
+    Flavours share packages, and one may be built for while another comes.
+    """
     packages = _header_packages(series, full)
     for deb in apt.fetch(series.suites, packages).values():
-        apt.unpack(deb, tree)
+        done = tree / "usr/src" / f"{deb.stem}.done"
+        if not done.exists():
+            apt.unpack(deb, tree)
+            done.touch()
     return tree / "usr/src" / f"linux-headers-{full}"
 
 
@@ -152,7 +158,7 @@ def headers(name, flavour="amd64"):
 def _headers_in_root(series, full):
     root = apt.root(series.suites[0].split("-")[0], list(series.root))
     done = root / "usr/src" / f"linux-headers-{full}.done"
-    with apt.lock(f"headers-{full}"):
+    with apt.lock(f"headers-{root.name}"):
         if not done.exists():
             _unpack_headers(series, full, root)
             done.touch()

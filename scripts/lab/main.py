@@ -6,21 +6,17 @@ import importlib
 import signal
 import subprocess
 import sys
+from functools import partial
 
-from . import apt, check, kernel, ktap, qemu
+from . import apt, check, kernel, ktap, qemu, together
 
 LINK = kernel.REPO / "vcoal.ko"
-PACKAGES = [*kernel.COMPILER, "kmod", "xz-utils", "zstd", "sparse", "ethtool",
-            "iproute2", "qemu-system-x86"]
 
 
 def deps(_):
-    """install what the lab needs and fetch its kernels"""
-    apt.install(PACKAGES)
-    for name in kernel.SERIES:
-        kernel.image(name)
-        kernel.headers(name)
-    return True
+    """install what the lab needs, fetch its kernels and build two"""
+    from . import deps as needed
+    return needed.run()
 
 
 def build(args):
@@ -40,11 +36,12 @@ def matrix(args):
     names = [(name, flavour) for name in args.kernels or kernel.SERIES
              for flavour in kernel.FLAVOURS]
     report = ktap.Report(len(names))
-    for name, flavour in names:
-        def case():
-            warnings = kernel.scrutinise(name, flavour)
-            ktap.expect(not warnings, warnings)
-        report.case(f"build: {name}-{flavour}", case)
+
+    def case(name, flavour):
+        warnings = kernel.scrutinise(name, flavour)
+        ktap.expect(not warnings, warnings)
+    together.run([partial(report.case, f"build: {name}-{flavour}", case, name,
+                          flavour) for name, flavour in names])
     return not report.failed
 
 
@@ -104,7 +101,8 @@ def demo_test(_):
 
 def everything(_):
     """all of the above that judges; ends with 'N passed, N failed'"""
-    return check.run(check.ALL)
+    with check.ahead():
+        return check.run(check.ALL)
 
 
 def fast(_):

@@ -61,7 +61,7 @@ done
 
 
 @functools.cache
-def _tree():
+def unpacked():
     """Where the packages are unpacked."""
     debs = apt.fetch(apt.BOOKWORM, PACKAGES)
     tree = apt.cache_dir("xen") / debs[PACKAGES[0]].stem
@@ -111,7 +111,7 @@ def _add_toolstack(archive, tree):
 def build(boot, module, prefix="xen", helpers=()):
     """Initial RAM file system of dom0, with that of its domains inside,
     where modules that help to test are."""
-    tree = _tree()
+    tree = unpacked()
     init = (image.GUEST / "init").read_bytes()
     inner = image.contents(boot, module, DOMU_MODULES)
     # its parameters differ from case to case: the lab inserts it
@@ -156,7 +156,7 @@ def multiboot(boot, initrd, cpus=1, options=""):
     xen = (f"{XEN} dom0_mem={size},max:{size} "
            f"dom0_max_vcpus={cpus}{options}")
     kernel = f"{vmlinux.extract(boot)} console=hvc0 loglevel=7 {KERNEL}"
-    return {"-M": "pc", "-cpu": "qemu64", "-kernel": str(_tree() / "xen"),
+    return {"-M": "pc", "-cpu": "qemu64", "-kernel": str(unpacked() / "xen"),
             "-append": xen, "-initrd": f"{kernel},{initrd}"}
 
 
