@@ -24,7 +24,8 @@ BESIDE := $(patsubst scripts/%/Makefile,%,$(wildcard scripts/sim/Makefile \
 .DEFAULT_GOAL := modules
 .PHONY: modules install uninstall clean help python check check-fast \
 	static kunit build-matrix lab-virtio lab-xen lab-vhost lab-kvm \
-	lab-debug demo bench bench-quick bench-foundation bench-xen $(BESIDE)
+	lab-debug demo bench bench-quick bench-foundation bench-xen \
+	bench-kvm $(BESIDE)
 
 ifneq ($(filter $(SERIES),$(KVER)),)
 modules: python
@@ -75,7 +76,7 @@ python:
 			apt-get install -y -qq python3 > /dev/null; } >&2
 
 check check-fast static kunit demo bench bench-quick bench-foundation \
-bench-xen: python
+bench-xen bench-kvm: python
 	@$(VLAB) $@
 
 $(BESIDE): python
@@ -126,4 +127,5 @@ help:
 	@echo "  make bench-quick        cost and delay against their targets"
 	@echo "  make bench              everybody under every load (an hour)"
 	@echo "  make bench-xen          a whole Xen host under every load"
+	@echo "  make bench-kvm          a whole KVM host under every load"
 	@echo "  make bench-foundation   what the module itself costs"

@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Who takes part on a Xen host, and what its domains do meanwhile."""
+"""Who takes part on a host, and what its guests do meanwhile."""
 
 from .peer import CLASSES, INSERT, POLICIES, STOCK, Peer
 from .workload import KIB, PACKET, TRIP, Workload
 
 HOLDS_US = (16, 32, 64, 128, 256)
-# among these is the highest that the stock driver sustains
-RATES = range(5000, 14001, 1000)
-# what a load of a direction is called
-WAYS = {"down": "dom0 to a domain", "up": "a domain to dom0",
-        "across": "a domain to another one"}
+# the host to a guest, a guest to the host, a guest to another one
+WAYS = ("down", "up", "across")
 
 
 def fixed(usecs):
-    """Both directions of all vifs hold this long."""
+    """Both directions of all NICs hold this long."""
     return Peer(f"fixed-{usecs}", f"{INSERT} policy=observe\n"
                 f"nics mode fixed rx_usecs {usecs} tx_usecs {usecs}",
                 hold_us=usecs, longest_us=usecs)
@@ -52,6 +49,10 @@ def stream(way, size):
 
 
 PING = Workload("pingpong-udp", "ping -t $SECONDS", TRIP, closed=True)
+# what a policy learned of the bulk before a loop is forgotten by then
+SETTLED = Workload("pingpong-udp-settled",
+                   "(PHASES=1; ping -t 0.6 > /run/learnt); ping -t $SECONDS",
+                   TRIP, closed=True)
 PING_TCP = Workload("pingpong-tcp", "ping -T -s 64 -t $SECONDS", TRIP,
                     closed=True)
 PING_ACROSS = Workload("pingpong-across", "ping_across -t $SECONDS", TRIP,
@@ -72,4 +73,4 @@ def everything(rates):
             *(stream(way, size) for way in ("down", "up")
               for size in (64, 4096, 65536)),
             stream("across", 65536),
-            PING, PING_TCP, PING_ACROSS, MIX, APART)
+            PING, SETTLED, PING_TCP, PING_ACROSS, MIX, APART)

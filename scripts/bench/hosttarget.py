@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a Xen host was to reach, and what a policy made of it."""
+"""What a host was to reach, and what a policy made of it."""
 
 import dataclasses
 
@@ -31,7 +31,10 @@ class Target:
     def cell(self, results, loads, name):
         """The worst figure and where it is; bold when it misses."""
         seen = {load.name: self.value(results[load.name], name, self.key)
-                for load in loads if self.wanted(load)}
+                for load in loads if self.wanted(load) and
+                name in results.get(load.name, {})}
+        if not seen:
+            return "-"
         worst = (max if self.at_most else min)(seen, key=seen.get)
         reached = (seen[worst] <= self.limit if self.at_most
                    else seen[worst] >= self.limit)

@@ -34,17 +34,20 @@ REQUEST_S = 400
 LOOK_S, NO_ANSWER = 60, 124
 LOOK = re.compile(r"RIP=|^(ISR|IRR)")
 
+# at both ends
+SERVE = """\
+vtraffic echo 7002
+vtraffic drain 7003
+vtraffic sink 7010 -i 36000000
+echo 0 0 > /proc/sys/net/ipv4/ping_group_range
+"""
 START = f"""
 set -e
 /bin/ip link add br0 address {BRIDGE_MAC} type bridge forward_delay 0 \
     mcast_snooping 0
 /bin/ip addr add {BRIDGE_ADDRESS}/24 dev br0
 /bin/ip link set br0 up
-echo 0 0 > /proc/sys/net/ipv4/ping_group_range
-vtraffic echo 7002
-vtraffic drain 7003
-vtraffic sink 7010 -i 36000000
-"""
+{SERVE}"""
 WATCH = f"""
 set -e
 mount -t tracefs none {TRACING} 2> /dev/null || :
@@ -129,7 +132,6 @@ class Host(qemu.Guest):
 
 def command(name, number, tap, options=""):
     """Command line of the VMM for guest number, its NIC on a tap."""
-    mac = f"52:54:00:80:00:{number:02x}"
     append = f"console=ttyS0 quiet loglevel=4 lab_port=hvc0 {KERNEL}"
     # with XSAVE the guest's kernel warns: its sizes are not those it expects.
     # What needs it must go, too: 7.2 does not ask for XSAVE but for AVX.
@@ -140,11 +142,50 @@ def command(name, number, tap, options=""):
             f"-append {shlex.quote(append)} -serial file:/run/{name}.log "
             f"-netdev tap,id=n0,ifname={tap},script=no,downscript=no,"
             f"vhost=on{options} "
-            f"-device virtio-net-pci,netdev=n0,romfile=,mac={mac} "
+            f"-device virtio-net-pci,netdev=n0,romfile=,"
+            f"mac={mac(number)} "
             f"-chardev pipe,id=ask,path=/run/{name} "
             "-device virtio-serial-pci -device virtconsole,chardev=ask "
             f"-chardev pipe,id=mon,path=/run/{name}.mon "
             "-mon chardev=mon,mode=readline")
+
+
+def launching(name, number, tap, options="", more=""):
+    """What the host runs to start a VMM; it says the pid."""
+    return textwrap.dedent(f"""\
+        set -e
+        ip tuntap add {tap} mode tap
+        ip link set {tap} master br0 up
+        mkfifo /run/{name}.in /run/{name}.out
+        mkfifo /run/{name}.mon.in /run/{name}.mon.out
+        {command(name, number, tap, options)} {more} \\
+            > /run/{name}.said 2>&1 < /dev/null &
+        echo $!
+        cat /run/{name}.mon.out > /run/{name}.monitor &
+        """)
+
+
+def address(number):
+    """Of guest number."""
+    return f"10.80.0.{10 + number}"
+
+
+def mac(number):
+    """Of its NIC."""
+    return f"52:54:00:80:00:{number:02x}"
+
+
+def guest_network(number):
+    """What it runs: address of its NIC; no need to ask for neighbours."""
+    return (f"ip addr replace {address(number)}/24 dev eth0\n"
+            "ip link set eth0 up\n"
+            f"ip neigh replace {BRIDGE_ADDRESS} lladdr {BRIDGE_MAC} "
+            "dev eth0\n")
+
+
+def host_network(number):
+    """The same on the host's side."""
+    return f"ip neigh replace {address(number)} lladdr {mac(number)} dev br0\n"
 
 
 class Vm:
@@ -153,8 +194,7 @@ class Vm:
     def __init__(self, host, number):
         self.host = host
         self.number = number
-        self.address = f"10.80.0.{10 + number}"
-        self.mac = f"52:54:00:80:00:{number:02x}"
+        self.address = address(number)
         self.pid = None
         self.name = None
         self._generation = 0
@@ -165,17 +205,7 @@ class Vm:
         self._generation += 1
         name = f"u{self.number}g{self._generation}"
         tap = f"tap{self.number}.{self._generation}"
-        pid = self.host.run(textwrap.dedent(f"""\
-            set -e
-            ip tuntap add {tap} mode tap
-            ip link set {tap} master br0 up
-            mkfifo /run/{name}.in /run/{name}.out
-            mkfifo /run/{name}.mon.in /run/{name}.mon.out
-            {command(name, self.number, tap)} {more} \\
-                > /run/{name}.said 2>&1 < /dev/null &
-            echo $!
-            cat /run/{name}.mon.out > /run/{name}.monitor &
-            """))
+        pid = self.host.run(launching(name, self.number, tap, more=more))
         return name, int(pid)
 
     def adopt(self, name, pid):
@@ -185,19 +215,13 @@ class Vm:
     def create(self):
         """Bring it up, its NIC included."""
         self.adopt(*self.launch())
-        self.run("vtraffic echo 7002\nvtraffic drain 7003\n"
-                 "vtraffic sink 7010 -i 36000000\n"
-                 "echo 0 0 > /proc/sys/net/ipv4/ping_group_range", BOOT_S)
+        self.run(SERVE, BOOT_S)
         self.configure()
 
     def configure(self):
         """Address of its NIC; no need to ask for neighbours."""
-        self.run(f"ip addr replace {self.address}/24 dev eth0\n"
-                 "ip link set eth0 up\n"
-                 f"ip neigh replace {BRIDGE_ADDRESS} lladdr {BRIDGE_MAC} "
-                 "dev eth0")
-        self.host.run(f"ip neigh replace {self.address} lladdr {self.mac} "
-                      "dev br0")
+        self.run(guest_network(self.number))
+        self.host.run(host_network(self.number))
 
     def end(self, signal="TERM"):
         """End its VMM, and wait until it is gone."""

@@ -128,6 +128,12 @@ def bench_xen(args):
     return xen.run(args.peers)
 
 
+def bench_kvm(args):
+    """a whole KVM host under many loads, into Documentation/results"""
+    from bench import kvm
+    return kvm.run(args.peers)
+
+
 def bench_quick(_):
     """a few minutes that say whether cost and delay are what they were"""
     from bench import quick
@@ -138,7 +144,7 @@ VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "kunit": kunit, "install": install, "demo-test": demo_test, "debug": debug, "demo": demo,
          "bench": bench,
          "bench-quick": bench_quick, "bench-foundation": bench_foundation,
-         "bench-xen": bench_xen,
+         "bench-xen": bench_xen, "bench-kvm": bench_kvm,
          "xen-held": xen_held, "kvm-quick": kvm_quick,
          "check": everything, "check-fast": fast}
 BESIDE_NEEDS = {"fuzz": ["clang", "libclang-rt-dev"]}
@@ -177,7 +183,7 @@ def _parser():
         if name in WITH_KERNELS:
             verb.add_argument("kernels", nargs="*", metavar="SERIES",
                               help=" | ".join(kernel.SERIES))
-        if name in ("bench", "bench-xen"):
+        if name in ("bench", "bench-xen", "bench-kvm"):
             verb.add_argument("peers", nargs="*", metavar="PEER",
                               help="only these, as peer.py calls them")
     return parser

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A whole KVM host, measured: make bench-kvm."""
+
+import collections
+import sys
+import time
+
+from . import hostload, hosts, hosttarget, kvmmachine, peer, record
+
+ADAPTER, RATES = "vhost", range(6000, 18001, 1500)
+COMMAND, VERB = "make bench-kvm", "scripts/vlab bench-kvm"
+PER_1000 = {"guest_irqs": r"u\d\.irq\.virtio\d+-(in|out)put\.\d+",
+            "exits": "exits"}
+# the host spins this long for the next packet
+POLL_US = 50
+POLLING = peer.Peer(f"poll-{POLL_US}")
+EVERYBODY = (*hostload.EVERYBODY, POLLING)
+# a load that broke so many hosts is not tried again
+BREAKS = 2
+# the more a host does, the less of it comes to its end
+PHASES = 2
+TEXT = """# A KVM host
+
+{head}
+Hypervisor, two VMMs with vhost-net and their guests in one emulated machine with
+one processor of {mips} million instructions per second; the module is in the host
+(L1) and the guests (L2) have the stock driver.  Instructions are those of all of
+them together, from what a SCHED_IDLE process in the host lacks.  What hardware
+takes for an exit is not in it: exits are counted beside.  `down` is from the host
+to a guest, `up` the other way, `across` from one guest to another; max is the
+highest rate at which the stock driver lost nothing and the processor was not full
+({rates}).  poll-{poll} is vhost's own busy polling (the tap's poll-us).
+
+Under instruction counting the emulator's SVM breaks guests, with the module or
+without it (scripts/bench/kvmmachine.py).  What a host had not measured by then was
+measured in another; so many broke: {broken}.  A load that broke two hosts of a peer
+has no figure.
+
+## Targets
+
+Against stock, and the worst load of each kind; what misses is **bold**.  To reach:
+small UDP at stock's highest rate at most -20 % instructions in class
+throughput, at any rate never above stock; round trips and TCP at least -2 %; one
+interrupt for ten packets of bulk, or fewer.
+
+{targets}
+## Instructions against stock
+
+{costs}
+## Interrupts of the guests per 1000 packets
+
+{guest_irqs}
+## Exits per 1000 packets
+
+{exits}
+## What is done per second, against stock
+
+Where traffic waits for answers: round trips, or KiB.
+
+{rate}
+## Round trips, p50 / p99 in microseconds
+
+{trips}
+## Time that a held frame waited, mean in microseconds
+
+{delay}
+## Never
+
+All peers and loads together, stock included: {lost} frames were lost.
+
+![cost against delay](kvm.svg)
+"""
+
+
+class Study(hosts.Study):
+    """A host does what it can of a peer's loads in one go."""
+
+    def __init__(self):
+        super().__init__(ADAPTER, RATES, kvmmachine.NS_PER_INSTRUCTION,
+                         PHASES)
+        self.broken = {}
+
+    def job(self, who, loads, phases, attempt):
+        options = f",poll-us={POLL_US}" if who == POLLING else ""
+        # each attempt is another phase
+        shift = ["vtraffic rest -t 0.01 -m 1 > /run/shift"] * attempt
+        return hosts.script("kvm-functions.sh",
+                            [kvmmachine.prepare(options), *shift, who.setup],
+                            loads, phases)
+
+    def key(self, job):
+        return kvmmachine.key(self.boot, job)
+
+    def output(self, who, loads, job):
+        begin = time.monotonic()
+        said = kvmmachine.run(f"bench-kvm-{who.name}", self.boot,
+                              self.module if who.inserts else None, job)
+        print(f"# kvm {who.name}: {len(kvmmachine.measured(said))} of "
+              f"{len(loads)} loads, {time.monotonic() - begin:.0f} s",
+              file=sys.stderr, flush=True)
+        return said
+
+    def host(self, who, loads, phases=None):
+        row, left, breaks = {}, list(loads), collections.Counter()
+        while left:
+            said = self.text(who, left, phases, breaks.total())
+            names = kvmmachine.measured(said)
+            for load in left:
+                if load.name in names:
+                    row[load.name] = _result(record.sections(said), load)
+            left = [load for load in left if load.name not in row]
+            if left:
+                breaks[left[0]] += 1
+                left = [load for load in left if breaks[load] < BREAKS]
+        self.broken[who.name] = breaks.total()
+        return {load.name: row[load.name] for load in loads
+                if load.name in row}
+
+
+def _result(parts, load):
+    seen, _ = hosts.result(parts, load, kvmmachine.NS_PER_INSTRUCTION,
+                           PER_1000)
+    return seen
+
+
+def markdown(document, loads):
+    """The report."""
+    results = document["results"]
+    return TEXT.format(
+        **hosts.sections(document, loads, EVERYBODY, PER_1000),
+        mips=1000 // kvmmachine.NS_PER_INSTRUCTION, poll=POLL_US,
+        broken=", ".join(f"{name} {number}" for name, number in
+                         document["broken"].items()),
+        targets=hosttarget.targets(results, loads,
+                                   hosts.there(results, hostload.ADAPTIVE)))
+
+
+def run(names=()):
+    """Measure everybody, or those named beside stock; write what came out."""
+    study = Study()
+    document, loads = study.measure(names, EVERYBODY, COMMAND, VERB)
+    document["broken"] = study.broken
+    hosts.write("kvm", document, markdown(document, loads))
+    return True
