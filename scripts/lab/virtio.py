@@ -165,5 +165,5 @@ def run(names, parts=ALL):
 
 def under_checkers(report, boot, module):
     """What takes one processor, and what takes all: see debug.py."""
-    lab = Lab(report, boot, image.build(boot, module), rounds=0.2)
+    lab = Lab(report, boot, image.build(boot, module), rounds=0.1)
     return [], [partial(lab.run, part) for part in WIDE]
