@@ -18,6 +18,30 @@ FRAMES = re.compile(r"u\d\.eth0\.[rt]x_packets")
 SECONDS = 0.1
 # a rate is sustained when some time is left over: else packets pile up
 BUSY_MAX = 0.99
+# parts of every report
+TARGETS = """## Targets
+
+Against stock, and the worst load of each kind; what misses is **bold**.  To reach:
+small UDP at stock's highest rate at most -20 % instructions in class
+throughput, at any rate never above stock; round trips and TCP at least -2 %; one
+interrupt for ten packets of bulk, or fewer.
+
+{targets}
+## Instructions against stock
+
+{costs}
+"""
+ANSWERS = """## What is done per second, against stock
+
+Where traffic waits for answers: round trips, or KiB.
+
+{rate}
+## Round trips, p50 / p99 in microseconds
+
+{trips}
+## Time that a held frame waited, mean in microseconds
+
+"""
 
 
 def script(functions, setup, loads, phases):

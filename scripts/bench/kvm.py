@@ -36,34 +36,13 @@ without it (scripts/bench/kvmmachine.py).  What a host had not measured by then 
 measured in another; so many broke: {broken}.  A load that broke two hosts of a peer
 has no figure.
 
-## Targets
-
-Against stock, and the worst load of each kind; what misses is **bold**.  To reach:
-small UDP at stock's highest rate at most -20 % instructions in class
-throughput, at any rate never above stock; round trips and TCP at least -2 %; one
-interrupt for ten packets of bulk, or fewer.
-
-{targets}
-## Instructions against stock
-
-{costs}
-## Interrupts of the guests per 1000 packets
+""" + hosts.TARGETS + """## Interrupts of the guests per 1000 packets
 
 {guest_irqs}
 ## Exits per 1000 packets
 
 {exits}
-## What is done per second, against stock
-
-Where traffic waits for answers: round trips, or KiB.
-
-{rate}
-## Round trips, p50 / p99 in microseconds
-
-{trips}
-## Time that a held frame waited, mean in microseconds
-
-{delay}
+""" + hosts.ANSWERS + """{delay}
 ## Never
 
 All peers and loads together, stock included: {lost} frames were lost.
@@ -104,10 +83,10 @@ class Study(hosts.Study):
         row, left, breaks = {}, list(loads), collections.Counter()
         while left:
             said = self.text(who, left, phases, breaks.total())
-            names = kvmmachine.measured(said)
+            parts, names = record.sections(said), kvmmachine.measured(said)
             for load in left:
                 if load.name in names:
-                    row[load.name] = _result(record.sections(said), load)
+                    row[load.name] = _result(parts, load)
             left = [load for load in left if load.name not in row]
             if left:
                 breaks[left[0]] += 1

@@ -23,34 +23,13 @@ counted beside.  `down` is from dom0 to a domain, `up` the other way, `across`
 from one domain to another; max is the highest rate at which the stock driver
 lost nothing and the processor was not full ({rates}).
 
-## Targets
-
-Against stock, and the worst load of each kind; what misses is **bold**.  To reach:
-small UDP at stock's highest rate at most -20 % instructions in class
-throughput, at any rate never above stock; round trips and TCP at least -2 %; one
-interrupt for ten packets of bulk, or fewer.
-
-{targets}
-## Instructions against stock
-
-{costs}
-## Interrupts of the domains per 1000 packets
+""" + hosts.TARGETS + """## Interrupts of the domains per 1000 packets
 
 {guest_irqs}
 ## Events in dom0 per 1000 packets
 
 {dom0_irqs}
-## What is done per second, against stock
-
-Where traffic waits for answers: round trips, or KiB.
-
-{rate}
-## Round trips, p50 / p99 in microseconds
-
-{trips}
-## Time that a held frame waited, mean in microseconds
-
-More than the hold where dom0 was not running when it ended: there is one
+""" + hosts.ANSWERS + """More than the hold where dom0 was not running when it ended: there is one
 processor, and domains have it first.
 
 {delay}
