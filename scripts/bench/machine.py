@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 from lab import apt, image, qemu
+from lab.processor import Processor
 
 SHIFT = 1
 NS_PER_INSTRUCTION = 1 << SHIFT
@@ -78,10 +79,13 @@ def run(name, boot, disk, options=()):
     logs = apt.cache_dir("logs")
     console, result = (logs / f"{name}.{kind}" for kind in ("log", "result"))
     result.unlink(missing_ok=True)
-    done = subprocess.run([*_command(boot, disk, console, result),
-                           *options], text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)
+    with Processor() as own:
+        done = subprocess.run([*own.prefix,
+                               *_command(boot, disk, console, result),
+                               *options], text=True,
+                              stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
     said = result.read_text(errors="replace") if result.exists() else ""
     faults = [line for line in console.read_text(errors="replace").splitlines()
               if qemu.FAULT.search(line)]

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from . import apt
 from .monitor import Monitor
+from .processor import Processor
 
 PACKAGES = ["qemu-system-x86"]
 BOOT_S = 180
@@ -94,6 +95,7 @@ class Guest:
         self._buffer = b""
         self._process = None
         self._monitor = None
+        self._processor = None
         self._dead = ""
 
     def _time_arguments(self):
@@ -128,8 +130,10 @@ class Guest:
         self.log.unlink(missing_ok=True)
         self._buffer = b""
         self._monitor = Monitor()
+        self._processor = Processor() if self._exact else None
+        bound = self._processor.prefix if self._processor else []
         self._process = subprocess.Popen(
-            self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [*bound, *self._command()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=open(self.log.with_suffix(".qemu"), "w"),
             start_new_session=True, pass_fds=[self._monitor.theirs.fileno()])
         self._monitor.started()
@@ -162,6 +166,8 @@ class Guest:
             self._process.stdin.close()
         self._process.stdout.close()
         self._monitor.close()
+        if self._processor:
+            self._processor.release()
 
     def _wait(self, pattern, seconds):
         """Match of pattern in what the guest says; consumes up to its end."""
