@@ -142,19 +142,23 @@ def quiet(guest):
     ktap.expect(not found, "\n".join(sorted(found)))
 
 
-CASES = (insert, link_up, mode_write, remove, leaks, quiet)
+# each in a guest of its own
+PARTS = {"module": (insert, leaks, quiet),
+         "attach": (link_up, mode_write, remove, leaks, quiet)}
 
 
-def _run(report, boot, initrd):
+def _run(report, boot, initrd, part):
+    name = f"failslab-{part}"
     try:
-        with qemu.Guest("failslab", boot, initrd, qemu.hub_nics(1)) as guest:
+        with qemu.Guest(name, boot, initrd, qemu.hub_nics(1)) as guest:
             guest.run(SETUP)
-            for case in CASES:
-                report.case(f"failslab: {case.__name__}", case, guest)
+            for case in PARTS[part]:
+                report.case(f"{name}: {case.__name__}", case, guest)
     except (qemu.GuestError, OSError) as error:
-        report.fail("failslab", error)
+        report.fail(name, error)
 
 
 def under_checkers(report, boot, module):
     """What takes one processor, and what takes all: see debug.py."""
-    return [partial(_run, report, boot, _initrd(boot, module))], []
+    initrd = _initrd(boot, module)
+    return [partial(_run, report, boot, initrd, part) for part in PARTS], []
