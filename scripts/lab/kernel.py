@@ -52,6 +52,15 @@ SERIES = {
 }
 
 
+# where several are tested this one is in full, the others in fewer rounds
+MAIN, ROUNDS_OF_OTHERS = "6.12", 0.25
+
+
+def rounds(name, names):
+    """The share of a lab's repetitions that is for one of several series."""
+    return 1.0 if name == MAIN or len(names) == 1 else ROUNDS_OF_OTHERS
+
+
 @dataclasses.dataclass(frozen=True)
 class Image:
     """A kernel that can be booted: vmlinuz, and modules with modules.dep."""

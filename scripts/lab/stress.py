@@ -33,9 +33,9 @@ HOLD = textwrap.dedent(f"""\
 class Stress:
     """The cases; they share one guest and its traffic."""
 
-    def __init__(self, wire, rounds=1.0):
+    def __init__(self, wire, rounds=1.0, noise=NOISE):
         self.wire = wire
-        self._noise = NOISE if rounds == 1 else NOISE_UNDER_CHECKERS
+        self._noise = noise
         self.guest = wire.guest
         self._share = rounds
         self._known = 0

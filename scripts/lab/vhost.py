@@ -187,11 +187,11 @@ class Counts:
 class Lab:
     """The cases of one kernel, reported as they run."""
 
-    def __init__(self, report, boot, rd, rounds=1.0):
+    def __init__(self, report, boot, rd, **pace):
         self._report = report
         self._boot = boot
         self._initrd = rd
-        self._rounds = rounds
+        self._pace = pace
 
     def _guest(self, part, **options):
         name = f"vhost-{self._boot.name}-{part}"
@@ -212,13 +212,14 @@ class Lab:
 
     def stress(self):
         """Everything that may happen to a VMM."""
-        self._part("stress", lambda guest: Stress(guest, self._rounds), cpus=2)
+        self._part("stress", lambda guest: Stress(guest, **self._pace),
+                   cpus=2)
 
     def _attempt(self, name):
         """One case in a guest of its own; False when the emulator failed."""
         with self._guest(f"patch-{name}", cpus=2, in_turn=True) as guest:
             try:
-                getattr(Patch(guest, self._rounds), name)()
+                getattr(Patch(guest, **self._pace), name)()
                 _quiet(guest)
             except (AssertionError, qemu.GuestError):
                 if not stale_int3(guest.console()):
@@ -262,16 +263,17 @@ NARROW = ("counts", *PATCH)
 WIDE = ("stress",)
 
 
-def _lab(report, name):
+def _lab(report, name, names):
     module, _ = kernel.build(name)
     boot = kernel.image(name)
-    return Lab(report, boot, initrd(boot, module))
+    return Lab(report, boot, initrd(boot, module),
+               rounds=kernel.rounds(name, names))
 
 
 def run(names):
     """The lab on each named series; True when all is well."""
     report = ktap.Report()
-    labs = [_lab(report, name) for name in names]
+    labs = [_lab(report, name, names) for name in names]
     together.run([functools.partial(lab.run, part) for part in NARROW
                   for lab in labs],
                  [functools.partial(lab.run, part) for lab in labs
@@ -282,6 +284,6 @@ def run(names):
 
 def under_checkers(report, boot, module):
     """What takes one processor, and what takes all: see debug.py."""
-    lab = Lab(report, boot, initrd(boot, module), rounds=0.2)
+    lab = Lab(report, boot, initrd(boot, module), rounds=0.2, load=0.2)
     return [[functools.partial(lab.run, part) for part in parts]
             for parts in (PATCH, WIDE)]

@@ -24,12 +24,12 @@ class Stress:
     Signals are lost for good: a soak that ended well has lost none.
     """
 
-    def __init__(self, guest, rounds=1.0):
+    def __init__(self, guest, rounds=1.0, load=1.0):
         self.guest = guest
         self.vmm = Vmm(guest)
         self._share = rounds
         # where all is checked, the same machine moves fewer frames
-        self._window, self._gap_us = int(32 * rounds), int(200 / rounds)
+        self._window, self._gap_us = int(32 * load), int(200 / load)
         self._hold_us = 3 * self._gap_us
 
     def _rounds(self, number):

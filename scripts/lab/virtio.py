@@ -13,18 +13,18 @@ from functools import partial
 
 from . import (coalescing, counts, image, kernel, ktap, monitor, qemu, tap,
                together)
-from .stress import Channels, Stress
+from .stress import NOISE_UNDER_CHECKERS, Channels, Stress
 from .wire import Wire
 
 
 class Lab:
     """The cases of one kernel, reported as they run."""
 
-    def __init__(self, report, boot, initrd, rounds=1.0):
+    def __init__(self, report, boot, initrd, **pace):
         self._report = report
         self._boot = boot
         self._initrd = initrd
-        self._rounds = rounds
+        self._pace = pace
 
     def _case(self, part, function, *args):
         name = getattr(function, "__name__", str(function))
@@ -81,7 +81,7 @@ class Lab:
         with self._guest("stress", qemu.hub_nics(3), cpus=2) as guest:
             wire = Wire(guest)
             wire.connect()
-            stress = Stress(wire, self._rounds)
+            stress = Stress(wire, **self._pace)
             stress.begin()
             self._stress_cases("stress", stress, stress.cases())
 
@@ -104,7 +104,7 @@ class Lab:
                          prefix=tap.PREFIX) as guest:
             wire = Wire(guest)
             wire.connect()
-            stress = Stress(wire, self._rounds)
+            stress = Stress(wire, **self._pace)
             stress.begin()
             self._stress_cases("channels", stress, Channels(stress).cases())
 
@@ -140,11 +140,12 @@ WIDE = ("stress", "channels")
 ALL = (*EXACT, *WIDE)
 
 
-def _lab(report, name):
+def _lab(report, name, names):
     module, _ = kernel.build(name)
     boot = kernel.image(name)
     helper = kernel.build_helper(name, coalescing.DEVICE)
-    return Lab(report, boot, image.build(boot, module, helpers=[helper]))
+    return Lab(report, boot, image.build(boot, module, helpers=[helper]),
+               rounds=kernel.rounds(name, names))
 
 
 def run(names, parts=ALL):
@@ -154,7 +155,7 @@ def run(names, parts=ALL):
     those that need the whole machine.
     """
     report = ktap.Report()
-    labs = [_lab(report, name) for name in names]
+    labs = [_lab(report, name, names) for name in names]
     together.run([partial(lab.run, part) for part in parts if part in EXACT
                   for lab in labs],
                  [partial(lab.run, part) for lab in labs for part in parts
@@ -165,5 +166,6 @@ def run(names, parts=ALL):
 
 def under_checkers(report, boot, module):
     """What takes one processor, and what takes all: see debug.py."""
-    lab = Lab(report, boot, image.build(boot, module), rounds=0.1)
+    lab = Lab(report, boot, image.build(boot, module), rounds=0.1,
+              noise=NOISE_UNDER_CHECKERS)
     return [], [partial(lab.run, part) for part in WIDE]

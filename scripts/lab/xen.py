@@ -33,8 +33,9 @@ QUEUES = ("create", "removal_while_held", "frontend_rebind",
 class Lab:
     """The cases of one kernel, reported as they run."""
 
-    def __init__(self, report, boot, initrd):
+    def __init__(self, report, boot, initrd, rounds=1.0):
         self._report = report
+        self._rounds = rounds
         self._boot = boot
         self._initrd = initrd
 
@@ -62,7 +63,7 @@ class Lab:
         """Interrupts, exactly."""
         with self._host("counts") as host:
             domain = xenhost.Domain(host, 1)
-            self._cases("counts", Counts(Link(domain)).cases())
+            self._cases("counts", Counts(Link(domain), self._rounds).cases())
             self._cases("abuse", Abuse(Link(domain)).cases())
             self._cases("front", Front(Link(domain, inside=True)).cases())
             self._quiet("counts", host, [domain])
@@ -119,17 +120,18 @@ ALL = ("stress", "counts", "many")
 SHORT = ("counts",)
 
 
-def _lab(report, name):
+def _lab(report, name, names):
     module, _ = kernel.build(name)
     boot = kernel.image(name)
     kick = kernel.build_helper(name, xenabuse.KICKER)
-    return Lab(report, boot, xenhost.build(boot, module, helpers=[kick]))
+    return Lab(report, boot, xenhost.build(boot, module, helpers=[kick]),
+               kernel.rounds(name, names))
 
 
 def run(names, parts=ALL):
     """The lab on each named series; True when all is well."""
     report = ktap.Report()
-    labs = [_lab(report, name) for name in names]
+    labs = [_lab(report, name, names) for name in names]
     together.run([partial(lab.run, part) for part in parts
                   for number, lab in enumerate(labs)
                   if not number or part in SHORT])

@@ -26,8 +26,9 @@ def close(one, other):
 class Counts:
     """The cases; they share one host, one domain, and its stock counts."""
 
-    def __init__(self, link):
+    def __init__(self, link, rounds=1.0):
         self.link = link
+        self._rounds = rounds
         self.host = link.host
         self.domain = link.domain
         self.stock = None
@@ -175,7 +176,7 @@ class Counts:
 
     def none_is_lost(self):
         """Interrupts that were kept come, all of many thousands."""
-        none_is_lost(self.link, KEPT)
+        none_is_lost(self.link, self._rounds * KEPT)
 
     def streams(self):
         """TCP under holds, small and large messages."""
