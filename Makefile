@@ -113,7 +113,7 @@ help:
 	@echo "  make demo               a guest with traffic, before and after"
 	@echo
 	@echo "Test (fetches what it needs; kept in $(VCOAL_CACHE))"
-	@echo "  make check              everything; ends with 'N passed, N failed'"
+	@echo "  make check              all tests but lab-kvm; ends 'N passed, N failed'"
 	@echo "  make check-fast         what takes a few minutes only"
 	@echo "  make static             style and documents"
 	@echo "  make build-matrix       3 kernels x 3 flavours, warnings are errors"
