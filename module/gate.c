@@ -39,27 +39,32 @@ static struct vcoal_gate *to_gate(struct vcoal_hold *hold)
 	return container_of(hold, struct vcoal_gate, q.hold);
 }
 
-/* A gate that holds must know the time; else the policy says whether. */
-static u64 gate_clock(const struct vcoal_gate *gate)
+/*
+ * How long to hold, if at all. Settings change without the gate's lock, and who
+ * looked twice could begin a hold for which it had not asked the time: one that
+ * began at 0 is none, its interrupt would be lost. So each event looks once.
+ */
+static u32 gate_hold_ns(const struct vcoal_gate *gate)
 {
-	if (vcoal_hold_wanted(&gate->q.hold) ||
-	    vcoal_hold_running(&gate->q.hold))
-		return ktime_get_ns();
+	/* Pairs with WRITE_ONCE() in vcoal_hold_rescue() and _set(). */
+	if (READ_ONCE(gate->q.hold.broken))
+		return 0;
 
-	return vcoal_queue_clock(&gate->q);
+	return READ_ONCE(gate->q.hold.ns);
+}
+
+/* A gate that holds must know the time; else the policy says whether. */
+static u64 gate_clock(const struct vcoal_gate *gate, u32 ns)
+{
+	return ns ? ktime_get_ns() : vcoal_queue_clock(&gate->q);
 }
 
 /* How long an event of now must wait, counted from the last interrupt. */
-static u64 gate_wait(const struct vcoal_gate *gate, u64 now)
+static u64 gate_wait(const struct vcoal_gate *gate, u64 now, u32 ns)
 {
 	u64 since_last = now - gate->last;
-	u32 ns = READ_ONCE(gate->q.hold.ns);
 
-	if (!gate->open || !vcoal_hold_wanted(&gate->q.hold) ||
-	    since_last >= ns)
-		return 0;
-
-	return ns - since_last;
+	return since_last < ns ? ns - since_last : 0;
 }
 
 /* Do enough frames wait to end the hold early? */
@@ -134,16 +139,18 @@ static bool gate_event(struct vcoal_gate *gate, u32 frames)
 {
 	struct vcoal_hold *hold = &gate->q.hold;
 	u64 now, wait;
+	u32 ns;
 
 	if (!gate->open)
 		return true;
 
-	now = gate_clock(gate);
+	ns = gate_hold_ns(gate);
+	now = gate_clock(gate, ns);
 	gate->frames += frames;
 	if (!gate_full(gate)) {
 		if (vcoal_hold_running(hold))
 			return false;
-		wait = gate_wait(gate, now);
+		wait = gate_wait(gate, now, ns);
 		if (wait) {
 			gate_begin(gate, now, wait);
 			return false;
@@ -186,7 +193,8 @@ void vcoal_gate_work(struct vcoal_gate *gate, u32 frames)
 	if (gate->open) {
 		gate->frames += frames;
 		if (!vcoal_hold_running(&gate->q.hold))
-			gate_account(gate, gate_clock(gate), false);
+			gate_account(gate, gate_clock(gate, gate_hold_ns(gate)),
+				     false);
 		else if (gate_full(gate))
 			gate_deliver(gate, ktime_get_ns());
 	}
