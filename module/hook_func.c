@@ -162,7 +162,11 @@ static void notrace vcoal_func_thunk(unsigned long ip, unsigned long parent_ip,
 		vcoal_func_enter(ops, fregs);
 }
 
-/* An interrupt that came to a task in its extent is not part of it. */
+/*
+ * An interrupt that came to a task in its extent is not part of it. Nor is what
+ * memory accounting signals with interrupts off, when the extent touches memory
+ * of the VM (thresholds of cgroup v1): replacements may enable BH.
+ */
 static void notrace vcoal_func_thunk_extent(unsigned long ip,
 					    unsigned long parent_ip,
 					    struct ftrace_ops *ops,
@@ -170,7 +174,8 @@ static void notrace vcoal_func_thunk_extent(unsigned long ip,
 {
 	const struct vcoal_extent *extent = vcoal_extent_find();
 
-	if (unlikely(extent) && in_task() && !extent->paused)
+	if (unlikely(extent) && in_task() && !irqs_disabled() &&
+	    !extent->paused)
 		vcoal_func_enter(ops, fregs);
 }
 
