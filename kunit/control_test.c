@@ -172,6 +172,46 @@ static void control_clamp_keeps_the_ring_half_empty(struct kunit *test)
 	}
 }
 
+static void serve(struct vcoal_queue *queue, u64 now, u32 frames)
+{
+	struct vcoal_served served = {
+		.now = now,
+		.frames = frames,
+		.bytes = 100 * frames,
+	};
+
+	local_bh_disable();
+	vcoal_queue_served(queue, &served);
+	local_bh_enable();
+}
+
+/* Neither a queue's first setting nor a later one lifts the guard. */
+static void control_apply_keeps_the_ring_half_empty(struct kunit *test)
+{
+	struct vcoal_fake *fake = test->priv;
+	struct vcoal_queue *queue = &fake->queue;
+	u64 now = ktime_get_ns();
+
+	fake->nic.caps = CAPS_TIMES;
+	fake->nic.mode = VCOAL_MODE_FIXED;
+	fake->nic.fixed[VCOAL_RX].hold_ns = VCOAL_HOLD_NS_MAX;
+	mutex_lock(&vcoal_mutex);
+	vcoal_control_apply(queue);
+	KUNIT_EXPECT_EQ(test, queue->params.hold_ns, VCOAL_WINDOW_NS);
+	KUNIT_EXPECT_EQ(test, queue->reason, VCOAL_REASON_RING);
+
+	/* 500 frames a window: 128 come in 256 us */
+	queue->win.start = now;
+	serve(queue, now + VCOAL_WINDOW_NS, 500);
+	KUNIT_EXPECT_EQ(test, queue->params.hold_ns, 256000);
+	vcoal_control_apply(queue);
+	KUNIT_EXPECT_EQ(test, queue->params.hold_ns, 256000);
+
+	serve(queue, now + 2 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_EQ(test, queue->params.hold_ns, VCOAL_HOLD_NS_MAX);
+	mutex_unlock(&vcoal_mutex);
+}
+
 static void control_clamp_says_why(struct kunit *test)
 {
 	struct vcoal_decision decision = {
@@ -189,19 +229,6 @@ static void control_clamp_says_why(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, VCOAL_REASON_BOUND,
 			vcoal_control_clamp(&fake->queue, &limits, &sample,
 					    decision).reason);
-}
-
-static void serve(struct vcoal_queue *queue, u64 now, u32 frames)
-{
-	struct vcoal_served served = {
-		.now = now,
-		.frames = frames,
-		.bytes = 100 * frames,
-	};
-
-	local_bh_disable();
-	vcoal_queue_served(queue, &served);
-	local_bh_enable();
 }
 
 static void control_decides_once_a_window(struct kunit *test)
@@ -503,6 +530,7 @@ static struct kunit_case control_cases[] = {
 	KUNIT_CASE_PARAM(control_clamps, clamp_gen_params),
 	KUNIT_CASE(control_clamp_knows_the_direction),
 	KUNIT_CASE(control_clamp_keeps_the_ring_half_empty),
+	KUNIT_CASE(control_apply_keeps_the_ring_half_empty),
 	KUNIT_CASE(control_clamp_says_why),
 	KUNIT_CASE(control_decides_once_a_window),
 	KUNIT_CASE(control_shows_what_the_window_saw),

@@ -8,6 +8,7 @@
 #include <kunit/test.h>
 #include <vcoal/adapter.h>
 #include <vcoal/vcoal.h>
+#include "../module/control.h"
 
 #define FAKE_CAPS_ALL	(BIT(VCOAL_CAP_BITS) - 1)
 
@@ -38,6 +39,7 @@ vcoal_fake_new(struct kunit *test, const struct vcoal_policy *policy)
 	fake->queue.nic = &fake->nic;
 	fake->queue.policy = policy;
 	fake->queue.ring_size = 256;
+	fake->queue.guard_ns = VCOAL_WINDOW_NS;
 	spin_lock_init(&fake->queue.lock);
 	vcoal_hold_init(&fake->queue.hold, vcoal_fake_release);
 

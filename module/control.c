@@ -91,12 +91,17 @@ static bool vcoal_control_can(const struct vcoal_queue *queue,
 	return queue->nic->caps & (queue->dir == VCOAL_RX ? rx : tx);
 }
 
-/* The longest hold in which half the ring cannot fill at the rate seen. */
+/*
+ * The longest hold in which half the ring cannot fill at the rate seen. Between
+ * two windows, when settings change, that is the rate of the last one.
+ */
 static u32 vcoal_control_ring_ns(const struct vcoal_queue *queue,
 				 const struct vcoal_sample *sample)
 {
 	u64 window_ns = min_t(u64, sample->window_ns, NSEC_PER_SEC);
 
+	if (!window_ns)
+		return queue->guard_ns;
 	if (!sample->frames)
 		return VCOAL_HOLD_NS_MAX;
 
@@ -224,6 +229,7 @@ static void vcoal_control_decide(struct vcoal_queue *queue, u64 now,
 		vcoal_vm_trial(queue->nic->vm, now, decision.trial_ns,
 			       decision.pause);
 	decision = vcoal_control_clamp(queue, &limits, sample, decision);
+	queue->guard_ns = vcoal_control_ring_ns(queue, sample);
 	vcoal_control_set(queue, sample, decision);
 	vcoal_control_rest(queue, decision.params.hold_ns ? 0 : decision.rest);
 }

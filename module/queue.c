@@ -45,6 +45,8 @@ struct vcoal_queue *vcoal_queue_new(struct vcoal_nic *nic, enum vcoal_dir dir,
 	queue->dir = dir;
 	queue->index = index;
 	spin_lock_init(&queue->lock);
+	/* Before the first window nobody knows the rate. */
+	queue->guard_ns = VCOAL_WINDOW_NS;
 	vcoal_hold_init(&queue->hold, nic->adapter->release);
 	kobject_init(&queue->kobj, &vcoal_queue_ktype);
 	list_add_tail(&queue->list, &nic->queues);

@@ -206,6 +206,7 @@ struct vcoal_nic {
  * @params: in force
  * @reason: why
  * @ring_size: descriptors, 0 where unknown
+ * @guard_ns: a hold in which half of them cannot fill, as of the last window
  * @verdicts: the last changes
  * @verdict_next: where the next one goes
  * @dir: direction
@@ -235,6 +236,7 @@ struct vcoal_queue {
 	struct vcoal_params params;
 	enum vcoal_reason reason;
 	u32 ring_size;
+	u32 guard_ns;
 	struct vcoal_verdict verdicts[VCOAL_VERDICTS];
 	u32 verdict_next;
 	enum vcoal_dir dir;
