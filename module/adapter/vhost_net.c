@@ -134,9 +134,13 @@ static bool vhn_served(const struct vhn_call *call)
 	return vhn;
 }
 
-static void vhn_add_used(void *dev, void *vq,
-			 const struct vring_used_elem *heads,
-			 unsigned long arg4, unsigned long arg5)
+/*
+ * __nocfi, here and below: the types of what is called are in vhost's private
+ * header, so they cannot match.
+ */
+static void __nocfi
+vhn_add_used(void *dev, void *vq, const struct vring_used_elem *heads,
+	     unsigned long arg4, unsigned long arg5)
 {
 	void (*theirs)(void *dev, void *vq, const struct vring_used_elem *heads,
 		       unsigned long arg4, unsigned long arg5) =
@@ -157,7 +161,7 @@ static void vhn_add_used(void *dev, void *vq,
 
 /* The end of a device, or of what it was doing. */
 
-static void vhn_dev_flush(void *dev)
+static void __nocfi vhn_dev_flush(void *dev)
 {
 	void (*theirs)(void *dev) = vhn_hooks[VHN_DEV_FLUSH].theirs;
 	struct vhn_dev *vhn;
@@ -171,7 +175,7 @@ static void vhn_dev_flush(void *dev)
 	vcoal_func_leave(&vhn_hooks[VHN_DEV_FLUSH]);
 }
 
-static void vhn_dev_cleanup(void *dev)
+static void __nocfi vhn_dev_cleanup(void *dev)
 {
 	void (*theirs)(void *dev) = vhn_hooks[VHN_DEV_CLEANUP].theirs;
 	struct vhn_dev *vhn;
