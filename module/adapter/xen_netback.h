@@ -23,7 +23,7 @@ struct xnb_queue {
 	struct vcoal_gate gate;
 	struct xev_line line;
 	atomic_t frames;
-	atomic_t bytes;
+	atomic64_t bytes;
 	struct vcoal_napi_hook hook;
 	struct xen_door door;
 	bool polling;

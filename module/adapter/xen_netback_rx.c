@@ -31,7 +31,7 @@ static struct xnb_queue *xnb_of_line(struct xev_line *line)
 static void xnb_rx_bytes(struct xnb_queue *queue)
 {
 	spin_lock_bh(&queue->gate.q.lock);
-	queue->gate.q.count.bytes += atomic_xchg(&queue->bytes, 0);
+	queue->gate.q.count.bytes += atomic64_xchg(&queue->bytes, 0);
 	spin_unlock_bh(&queue->gate.q.lock);
 }
 
@@ -115,7 +115,7 @@ static void xnb_rx_count(struct xnb_queue *queue, unsigned int len)
 	u32 limit = READ_ONCE(queue->gate.q.hold.frames);
 	u32 frames = atomic_inc_return(&queue->frames);
 
-	atomic_add(len, &queue->bytes);
+	atomic64_add(len, &queue->bytes);
 	/* A console's packets may come from within our own lock. */
 	if (limit && frames >= limit &&
 	    vcoal_hold_running(&queue->gate.q.hold) && !irqs_disabled())
