@@ -156,7 +156,8 @@ void vcoal_napi_unhook(struct vcoal_napi_hook *hook)
 	if (vcoal_napi_exists(hook))
 		WRITE_ONCE(hook->napi->poll, hook->driver_poll);
 	else
-		hook->napi = NULL;
+		/* A poll under way owns its NAPI; a timer must not try. */
+		WRITE_ONCE(hook->gone, true);
 	rcu_read_unlock();
 }
 
@@ -167,7 +168,7 @@ void vcoal_napi_unhook(struct vcoal_napi_hook *hook)
 void vcoal_napi_kick(struct vcoal_napi_hook *hook)
 {
 	vcoal_key_del(&hook->key);
-	if (!hook->napi)
+	if (hook->gone)
 		return;
 	local_bh_disable();
 	napi_schedule(hook->napi);
@@ -188,7 +189,7 @@ bool vcoal_napi_release(struct vcoal_napi_hook *hook)
 {
 	struct napi_struct *napi = hook->napi;
 
-	if (napi_disable_pending(napi) ||
+	if (READ_ONCE(hook->gone) || napi_disable_pending(napi) ||
 	    test_and_set_bit(NAPI_STATE_SCHED, &napi->state))
 		return false;
 	__napi_schedule(napi);

@@ -30,6 +30,7 @@ struct vcoal_key *vcoal_key_find(const void *ptr);
  * @napi: the driver's
  * @driver_poll: its own poll
  * @poll: ours; calls @driver_poll
+ * @gone: @napi is not to be touched any more but by who owns it
  */
 struct vcoal_napi_hook {
 	struct vcoal_key key;
@@ -37,6 +38,7 @@ struct vcoal_napi_hook {
 	struct napi_struct *napi;
 	int (*driver_poll)(struct napi_struct *napi, int budget);
 	int (*poll)(struct vcoal_napi_hook *hook, int budget);
+	bool gone;
 };
 
 void vcoal_napi_hook(struct vcoal_napi_hook *hook, struct napi_struct *napi,

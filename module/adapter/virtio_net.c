@@ -223,7 +223,7 @@ static void vnet_unhook(struct vcoal_queue *base)
 
 	vcoal_napi_unhook(&queue->hook);
 	/* A NAPI that is gone took its virtqueue along. */
-	if (queue->hook.napi && queue->ring.vq->callback == vnet_callback)
+	if (!queue->hook.gone && queue->ring.vq->callback == vnet_callback)
 		WRITE_ONCE(queue->ring.vq->callback, queue->driver_callback);
 	if (base->dir == VCOAL_TX && !base->index)
 		vnet_xmit_unhook(base->nic);
