@@ -223,8 +223,8 @@ static void vnet_tx_reopen(struct vnet_queue *queue)
 /*
  * Packets completed since the last look. The driver's poll does not tell, and
  * start_xmit() reaps as well: a split ring's used index knows exactly. A ring
- * that `ethtool -G` replaced, or an AF_XDP socket reset, counts from 0 again:
- * what it had before is not known.
+ * that `ethtool -G` replaced, or an AF_XDP socket reset (in place), counts from 0
+ * again: what it had before is not known, more than it has room for was never.
  */
 static u32 vnet_tx_used(struct vnet_queue *queue)
 {
@@ -233,7 +233,8 @@ static u32 vnet_tx_used(struct vnet_queue *queue)
 	u16 frames = used - queue->used;
 
 	queue->used = used;
-	if (likely(queue->used_ring == ring && (s16)frames >= 0))
+	if (likely(queue->used_ring == ring &&
+		   frames <= queue->ring.vring->num))
 		return frames;
 	queue->used_ring = ring;
 
