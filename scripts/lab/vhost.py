@@ -43,10 +43,11 @@ def initrd(boot, module):
 class Counts:
     """Signals, exactly; the cases share one guest."""
 
-    def __init__(self, guest):
+    def __init__(self, guest, rounds=1.0):
         self.guest = guest
         self.vmm = Vmm(guest)
         self.stock = {}
+        self._wanted = int(HELD * rounds)
 
     def stock_driver(self):
         """Without the module every frame costs a signal."""
@@ -115,12 +116,13 @@ class Counts:
         """One frame at a time, each of them waits for a signal that is kept:
         one that is lost would be the last."""
         held = 0
-        for first in range(0, HELD, SLICE):
+        for first in range(0, self._wanted, SLICE):
             out = self.vmm.flow("tx", "-u", 50, "-w", 1, gap=0,
-                                frames=min(SLICE, HELD - first))
+                                frames=min(SLICE, self._wanted - first))
             held += out["tx_holds"]
         print(f"# {held} signals were held, none was lost", flush=True)
-        expect(held > HELD * 0.99, f"{held} of {HELD} were held")
+        expect(held > self._wanted * 0.99,
+               f"{held} of {self._wanted} were held")
 
     def every_policy(self):
         """Nothing is lost under any, and the clever one saves signals."""
@@ -208,7 +210,8 @@ class Lab:
 
     def counts(self):
         """Signals, exactly."""
-        self._part("counts", Counts, exact=True)
+        self._part("counts", lambda guest: Counts(guest, **self._pace),
+                   exact=True)
 
     def stress(self):
         """Everything that may happen to a VMM."""

@@ -63,9 +63,10 @@ class Lab:
         """Interrupts, exactly."""
         with self._host("counts") as host:
             domain = xenhost.Domain(host, 1)
+            front = Front(Link(domain, inside=True), self._rounds)
             self._cases("counts", Counts(Link(domain), self._rounds).cases())
             self._cases("abuse", Abuse(Link(domain)).cases())
-            self._cases("front", Front(Link(domain, inside=True)).cases())
+            self._cases("front", front.cases())
             self._quiet("counts", host, [domain])
 
     def many(self):

@@ -6,14 +6,17 @@ from .xencounts import HOLD_US, PACKETS, RATE, close
 from .xenlink import lossless, total
 
 APPEAR_S = 2
+# times that a device or a domain comes back
+AGAIN = 2
 
 
 class Front:
     """The cases; they share one host and one domain, which runs."""
 
-    def __init__(self, link):
+    def __init__(self, link, rounds=1.0):
         self.link = link
         self.domain = link.domain
+        self._again_and_again = range(max(1, int(AGAIN * rounds)))
 
     def _seen(self, flow, direction):
         return total(flow.domain, "irq.vif0-q", f"-{direction}")
@@ -84,7 +87,7 @@ class Front:
 
     def rebind(self):
         """The device leaves and comes again."""
-        for _ in range(2):
+        for _ in self._again_and_again:
             self.domain.run("""
                 cd /sys/bus/xen/drivers/vif
                 echo vif-0 > unbind
@@ -95,7 +98,7 @@ class Front:
 
     def save_and_restore(self):
         """The domain sleeps, and gets new queues when it wakes up."""
-        for _ in range(2):
+        for _ in self._again_and_again:
             self.domain.host.run("set -e\n"
                                  f"xl save {self.domain.name} /run/saved\n"
                                  "xl restore /run/saved\nrm /run/saved", 600)
