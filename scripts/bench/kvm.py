@@ -17,7 +17,7 @@ POLLING = peer.Peer(f"poll-{POLL_US}")
 EVERYBODY = (*hostload.EVERYBODY, POLLING)
 # a load that broke so many hosts is not tried again
 BREAKS = 2
-# the more a host does, the less of it comes to its end
+# a host takes some minutes
 PHASES = 2
 TEXT = """# A KVM host
 
@@ -31,8 +31,9 @@ to a guest, `up` the other way, `across` from one guest to another; max is the
 highest rate at which the stock driver lost nothing and the processor was not full
 ({rates}).  poll-{poll} is vhost's own busy polling (the tap's poll-us).
 
-Under instruction counting the emulator's SVM breaks guests, with the module or
-without it (scripts/bench/kvmmachine.py).  What a host had not measured by then was
+Debian's emulator delivers some injected interrupts twice, which breaks guests under
+instruction counting, with the module or without it; here it is mended
+(scripts/lab/emulator.py).  What a host that broke all the same had not measured was
 measured in another; so many broke: {broken}.  A load that broke two hosts of a peer
 has no figure.
 

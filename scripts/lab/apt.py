@@ -79,27 +79,27 @@ def mirrors():
     return main, security or re.sub(r"/debian/?$", "/debian-security/", main)
 
 
-def _sources(suites):
+def _sources(suites, kind):
     """A sources.list for exactly these suites."""
     main, security = mirrors()
     signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
-    text = "".join(f"deb {signed}"
+    text = "".join(f"{kind} {signed}"
                    f"{security if suite.endswith('-security') else main} "
                    f"{suite} main\n" for suite in suites)
-    path = cache_dir("apt") / ("+".join(suites) + ".list")
+    path = cache_dir("apt") / f"{'+'.join(suites)}-{kind}.list"
     temp = path.with_suffix(f".{os.getpid()}")
     temp.write_text(text)
     temp.rename(path)
     return path
 
 
-def _options(suites):
+def _options(suites, kind="deb"):
     """What turns the machine's apt into ours, for these suites only."""
     lists = cache_dir("apt", "lists")
     # binary caches hold for one set of suites only
     cache = cache_dir("apt", "cache", "+".join(suites))
     settings = {
-        "Dir::Etc::sourcelist": _sources(suites),
+        "Dir::Etc::sourcelist": _sources(suites, kind),
         "Dir::Etc::sourceparts": "-",
         "Dir::Etc::preferences": "-",
         "Dir::Etc::preferencesparts": "-",
@@ -205,6 +205,21 @@ def fetch(suites, names):
             # a superseded version leaves the pool before our lists know
             _update(suites, force=True)
             return _fetch(suites, names)
+
+
+def fetch_source(suites, name):
+    """Newest source package: Path of its .dsc, the other files beside it."""
+    place = cache_dir("sources", name)
+    options = _options(suites, "deb-src")
+    with lock("apt"):
+        if not any(place.glob("*.dsc")):
+            print(f"# apt: fetch the source of {name}", flush=True)
+            run(["apt-get", *options, "update", "-q",
+                 "-o", "APT::Update::Error-Mode=any"])
+            run(["apt-get", *options, "source", "-q", "--download-only",
+                 name], cwd=place)
+    [dsc] = place.glob("*.dsc")
+    return dsc
 
 
 def unpack(deb, dest):

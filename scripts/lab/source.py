@@ -139,13 +139,11 @@ def _configure(flavour, fragment, tree):
                          "\n".join(sorted(lost)))
 
 
-def _build(name, flavour, tree):
-    """Run make, with a sign of life every PROGRESS_S."""
-    log = tree / "vcoal.log"
+def watched(name, command, log):
+    """Build something, with a sign of life every PROGRESS_S."""
     begin = time.monotonic()
     with open(log, "w") as out:
-        make = subprocess.Popen(_make(flavour, tree, *flavour.targets),
-                                stdout=out, stderr=subprocess.STDOUT,
+        make = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT,
                                 env=_environment())
         while True:
             try:
@@ -157,11 +155,15 @@ def _build(name, flavour, tree):
                       f"{time.monotonic() - begin:.0f} s", flush=True)
     if make.returncode:
         raise BuildError(f"{name}: build failed, {log}:\n" + _errors(log))
+    print(f"# source: {name}: built in {time.monotonic() - begin:.0f} s",
+          flush=True)
+
+
+def _build(name, flavour, tree):
+    watched(name, _make(flavour, tree, *flavour.targets), tree / "vcoal.log")
     if "modules" in flavour.targets:
         apt.run(_make(flavour, tree, f"INSTALL_MOD_PATH={tree}/install",
                       "modules_install"))
-    print(f"# source: {name}: built in {time.monotonic() - begin:.0f} s",
-          flush=True)
 
 
 def _errors(log):
