@@ -35,7 +35,8 @@ Debian's emulator delivers some injected interrupts twice, which breaks guests u
 instruction counting, with the module or without it; here it is mended
 (scripts/lab/emulator.py).  What a host that broke all the same had not measured was
 measured in another; so many broke: {broken}.  A load that broke two hosts of a peer
-has no figure.
+has no figure.  A load lasts {phases} times {seconds} s: what a policy learns within that
+is in its figures, and once it lets go it may not try again before the load is over.
 
 """ + hosts.TARGETS + """## Interrupts of the guests per 1000 packets
 
@@ -109,6 +110,7 @@ def markdown(document, loads):
     return TEXT.format(
         **hosts.sections(document, loads, EVERYBODY, PER_1000),
         mips=1000 // kvmmachine.NS_PER_INSTRUCTION, poll=POLL_US,
+        phases=document["inputs"]["phases"], seconds=hosts.SECONDS,
         broken=", ".join(f"{name} {number}" for name, number in
                          document["broken"].items()),
         targets=hosttarget.targets(results, loads,

@@ -12,10 +12,12 @@ LEGEND = 30
 GREY, LIGHT = "#999999", "#eeeeee"
 COLOURS = {"stock": "#000000", "off": "#777777", "observe": "#bbbbbb",
            "fixed": "#1f77b4", "defer": "#2ca02c", "adaptive": "#d62728",
-           "rate": "#9467bd", "dim": "#ff7f0e", "aic": "#8c564b"}
+           "rate": "#9467bd", "dim": "#ff7f0e", "aic": "#8c564b",
+           "poll": "#17becf"}
 NAMES = {"stock": "stock", "off": "mode off", "observe": "observe",
          "fixed": "fixed (us)", "defer": "napi_defer", "rate": "rate",
-         "dim": "dim", "aic": "aic", "adaptive": "adaptive (class)"}
+         "dim": "dim", "aic": "aic", "adaptive": "adaptive (class)",
+         "poll": "vhost polls (us)"}
 # room that a letter of a label takes, pixels
 LETTER_X, LETTER_Y = 6, 11
 STEPS = (1, 2, 5, 10)
