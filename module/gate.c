@@ -46,11 +46,8 @@ static struct vcoal_gate *to_gate(struct vcoal_hold *hold)
  */
 static u32 gate_hold_ns(const struct vcoal_gate *gate)
 {
-	/* Pairs with WRITE_ONCE() in vcoal_hold_rescue() and _set(). */
-	if (READ_ONCE(gate->q.hold.broken))
-		return 0;
-
-	return READ_ONCE(gate->q.hold.ns);
+	/* Pairs with WRITE_ONCE() in vcoal_hold_set(); 0 by now is an answer, too. */
+	return vcoal_hold_wanted(&gate->q.hold) ? READ_ONCE(gate->q.hold.ns) : 0;
 }
 
 /* A gate that holds must know the time; else the policy says whether. */
