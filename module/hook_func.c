@@ -179,13 +179,51 @@ static void notrace vcoal_func_thunk_extent(unsigned long ip,
 		vcoal_func_enter(ops, fregs);
 }
 
+/* Functions of one name may be many, and a name is not what decides. */
+static void notrace vcoal_func_thunk_mine(unsigned long ip,
+					  unsigned long parent_ip,
+					  struct ftrace_ops *ops,
+					  struct ftrace_regs *fregs)
+{
+	const struct vcoal_func_hook *hook =
+		container_of(ops, struct vcoal_func_hook, ops);
+
+	if (!vcoal_own_text(parent_ip) &&
+	    hook->mine(ip, ftrace_regs_get_argument(fregs, 0)))
+		vcoal_func_enter(ops, fregs);
+}
+
 /* ftrace leaves pointers behind to what it frees: begin afresh next time. */
 static void vcoal_func_forget(struct vcoal_func_hook *hook)
 {
 	ftrace_free_filter(&hook->ops);
 	memset(&hook->ops, 0, sizeof(hook->ops));
 	free_percpu(hook->inside);
+	hook->inside = NULL;
 	hook->theirs = NULL;
+}
+
+static ftrace_func_t vcoal_func_choose(const struct vcoal_func_hook *hook)
+{
+	if (hook->mine)
+		return vcoal_func_thunk_mine;
+
+	return hook->extent_only ? vcoal_func_thunk_extent : vcoal_func_thunk;
+}
+
+/* By name, only what is there now is found: -ENOENT when that is nothing. */
+static int vcoal_func_filter(struct vcoal_func_hook *hook)
+{
+	int err;
+
+	if (!hook->mine)
+		return ftrace_set_filter_ip(&hook->ops,
+					    (unsigned long)hook->theirs, 0, 0);
+
+	err = ftrace_set_filter(&hook->ops, (unsigned char *)hook->name,
+				strlen(hook->name), 0);
+
+	return err == -EINVAL ? -ENOENT : err;
 }
 
 static int vcoal_func_register(struct vcoal_func_hook *hook)
@@ -198,11 +236,9 @@ static int vcoal_func_register(struct vcoal_func_hook *hook)
 		return -ENOMEM;
 	}
 
-	hook->ops.func = hook->extent_only ? vcoal_func_thunk_extent :
-					     vcoal_func_thunk;
+	hook->ops.func = vcoal_func_choose(hook);
 	hook->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
-	err = ftrace_set_filter_ip(&hook->ops, (unsigned long)hook->theirs,
-				   0, 0);
+	err = vcoal_func_filter(hook);
 	if (!err)
 		err = register_ftrace_function(&hook->ops);
 	if (err)
@@ -240,6 +276,9 @@ int vcoal_func_hook(struct vcoal_func_hook *hook)
 {
 	int err;
 
+	if (hook->mine)
+		return vcoal_func_register(hook);
+
 	hook->theirs = __symbol_get(hook->name);
 	if (!hook->theirs)
 		return -ENOENT;
@@ -275,7 +314,7 @@ void vcoal_func_unhook_all(struct vcoal_func_hook *hooks, int n)
 	int i;
 
 	for (i = n - 1; i >= 0; i--) {
-		if (!hooks[i].theirs)
+		if (!hooks[i].inside)
 			continue;
 		/* It fails only when ftrace has shut itself down for good. */
 		WARN_ON_ONCE(unregister_ftrace_function(&hooks[i].ops));
@@ -285,11 +324,11 @@ void vcoal_func_unhook_all(struct vcoal_func_hook *hooks, int n)
 		return;
 
 	for (i = 0; i < n; i++)
-		while (hooks[i].theirs && vcoal_func_inside(&hooks[i]))
+		while (hooks[i].inside && vcoal_func_inside(&hooks[i]))
 			schedule_timeout_uninterruptible(1);
 	synchronize_rcu_tasks();
 	for (i = 0; i < n; i++)
-		if (hooks[i].theirs)
+		if (hooks[i].inside)
 			vcoal_func_forget(&hooks[i]);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Run a function of ours in place of a kernel function that is exported and
- * that ftrace can reach.
+ * Run a function of ours in place of a kernel function that ftrace can reach.
  */
 #ifndef _VCOAL_HOOK_FUNC_H
 #define _VCOAL_HOOK_FUNC_H
@@ -18,15 +17,21 @@
  *	(required)
  * @extent_only: redirect only what a task calls between vcoal_extent_begin()
  *	and _end(); the cheapest answer for all others
- * @theirs: the function itself, NULL while it is not hooked. A call from this
- *	module reaches it, unless @extent_only: then within vcoal_extent_pause()
- * @inside: calls that were redirected and did not leave yet
+ * @mine: for a function that is not exported: ftrace finds it by its name, and
+ *	a call is redirected when this says so. @ip lies in the first bytes of
+ *	what was called, @arg is its first argument. Any context; notrace
+ * @theirs: the function itself, NULL while it is not hooked, and when it is not
+ *	exported. A call from this module reaches it, unless @extent_only: then
+ *	within vcoal_extent_pause()
+ * @inside: calls that were redirected and did not leave yet; NULL while it is
+ *	not hooked
  * @ops: ftrace's
  */
 struct vcoal_func_hook {
 	const char *name;
 	void *ours;
 	bool extent_only;
+	bool (*mine)(unsigned long ip, unsigned long arg);
 	void *theirs;
 	long __percpu *inside;
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
