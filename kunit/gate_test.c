@@ -21,6 +21,7 @@ struct guest {
 	unsigned int delivered;
 	u64 delivered_at;
 	bool deaf;
+	bool other;
 };
 
 static bool guest_deliver(struct vcoal_gate *gate)
@@ -32,6 +33,8 @@ static bool guest_deliver(struct vcoal_gate *gate)
 	/* Pair with READ_ONCE() in the tests. */
 	WRITE_ONCE(guest->delivered, guest->delivered + 1);
 	WRITE_ONCE(guest->delivered_at, ktime_get_ns());
+	if (guest->other)
+		vcoal_hold_end(&gate->q.hold, ktime_get_ns());
 
 	return true;
 }
@@ -274,6 +277,64 @@ static void gate_that_is_broken_holds_no_more(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, guest_notify(guest, 1));
 }
 
+/* Something that is no interrupt is kept, as a kick is. */
+static void guest_keep_other(struct guest *guest)
+{
+	guest->other = true;
+	spin_lock_bh(&guest->gate.lock);
+	vcoal_gate_begin(&guest->gate, ktime_get_ns(), HOLD_NS);
+	spin_unlock_bh(&guest->gate.lock);
+}
+
+static void gate_delivers_what_is_no_interrupt(struct kunit *test)
+{
+	struct guest *guest = guest_new(test, HOLD_NS, 0);
+	u64 first = ktime_get_ns();
+
+	guest_keep_other(guest);
+	KUNIT_EXPECT_TRUE(test, vcoal_hold_running(&guest->gate.q.hold));
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(guest->delivered), 1);
+	KUNIT_EXPECT_GE(test, guest->delivered_at, first + HOLD_NS);
+	KUNIT_EXPECT_LE(test, guest->delivered_at, first + HOLD_NS + LATE_NS);
+	guest_keep_other(guest);
+	vcoal_gate_flush(&guest->gate);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(guest->delivered), 2);
+	guest_keep_other(guest);
+	vcoal_gate_close(&guest->gate);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(guest->delivered), 3);
+	msleep(100);
+
+	KUNIT_EXPECT_EQ(test, READ_ONCE(guest->delivered), 3);
+}
+
+static void gate_leaves_its_account_to_who_keeps_it(struct kunit *test)
+{
+	struct guest *guest = guest_new(test, HOLD_NS, 0);
+
+	guest_keep_other(guest);
+	msleep(100);
+
+	KUNIT_EXPECT_EQ(test, READ_ONCE(guest->delivered), 1);
+	KUNIT_EXPECT_FALSE(test, vcoal_hold_running(&guest->gate.q.hold));
+	KUNIT_EXPECT_EQ(test, guest->gate.q.count.irqs, 0);
+	KUNIT_EXPECT_EQ(test, guest->gate.q.count.polls, 0);
+	KUNIT_EXPECT_EQ(test, guest->gate.q.count.holds, 0);
+}
+
+static void gate_rescues_what_is_no_interrupt(struct kunit *test)
+{
+	struct guest *guest = guest_new(test, HOLD_NS, 0);
+
+	guest_keep_other(guest);
+	hrtimer_cancel(&guest->gate.q.hold.timer);
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(guest->delivered), 0);
+	KUNIT_EXPECT_TRUE(test, vcoal_hold_rescue(&guest->gate.q.hold));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(guest->delivered), 1);
+	KUNIT_EXPECT_EQ(test, vcoal_gate_hold_ns(&guest->gate), 0);
+}
+
 static void gate_feeds_the_windows(struct kunit *test)
 {
 	struct guest *guest = guest_new(test, HOLD_NS, 0);
@@ -304,6 +365,9 @@ static struct kunit_case gate_cases[] = {
 	KUNIT_CASE(gate_close_delivers_and_keeps_no_more),
 	KUNIT_CASE(gate_tries_again_when_it_could_not_deliver),
 	KUNIT_CASE(gate_that_is_broken_holds_no_more),
+	KUNIT_CASE(gate_delivers_what_is_no_interrupt),
+	KUNIT_CASE(gate_leaves_its_account_to_who_keeps_it),
+	KUNIT_CASE(gate_rescues_what_is_no_interrupt),
 	KUNIT_CASE(gate_feeds_the_windows),
 	{}
 };

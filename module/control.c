@@ -229,7 +229,8 @@ static void vcoal_control_decide(struct vcoal_queue *queue, u64 now,
 		vcoal_vm_trial(queue->nic->vm, now, decision.trial_ns,
 			       decision.pause);
 	decision = vcoal_control_clamp(queue, &limits, sample, decision);
-	queue->guard_ns = vcoal_control_ring_ns(queue, sample);
+	/* Pairs with READ_ONCE() in vhost_kick.c. */
+	WRITE_ONCE(queue->guard_ns, vcoal_control_ring_ns(queue, sample));
 	vcoal_control_set(queue, sample, decision);
 	vcoal_control_rest(queue, decision.params.hold_ns ? 0 : decision.rest);
 }

@@ -21,6 +21,10 @@
  *	for the lock that it is called under. After close() none begins: a
  *	closed gate keeps nothing.
  *
+ * What is kept may be no interrupt but something else that deliver() brings; it
+ * then ends the hold itself, and accounts for it. Who keeps it takes the lock
+ * himself, and asks event() and served() while this hold does not run.
+ *
  * notify() says true without the lock's protection for what its caller then
  * does: that is the backend's own interrupt in the backend's own context, as
  * if no gate were there.
@@ -39,12 +43,15 @@ static struct vcoal_gate *to_gate(struct vcoal_hold *hold)
 	return container_of(hold, struct vcoal_gate, q.hold);
 }
 
-/*
- * How long to hold, if at all. Settings change without the gate's lock, and who
- * looked twice could begin a hold for which it had not asked the time: one that
- * began at 0 is none, its interrupt would be lost. So each event looks once.
+/**
+ * vcoal_gate_hold_ns() - how long to hold, if at all
+ * @gate: the queue's
+ *
+ * Settings change without the gate's lock, and who looked twice could begin a
+ * hold for which it had not asked the time: one that began at 0 is none, what
+ * it keeps would be lost. So each event looks once.
  */
-static u32 gate_hold_ns(const struct vcoal_gate *gate)
+u32 vcoal_gate_hold_ns(const struct vcoal_gate *gate)
 {
 	/* Pairs with WRITE_ONCE() in vcoal_hold_set(); 0 by now is an answer, too. */
 	return vcoal_hold_wanted(&gate->q.hold) ? READ_ONCE(gate->q.hold.ns) : 0;
@@ -93,13 +100,22 @@ static bool gate_deliver(struct vcoal_gate *gate, u64 now)
 {
 	if (!gate->deliver(gate))
 		return false;
-	gate_account(gate, now, true);
+	if (vcoal_hold_running(&gate->q.hold))
+		gate_account(gate, now, true);
 
 	return true;
 }
 
-static void gate_begin(struct vcoal_gate *gate, u64 now, u64 wait)
+/**
+ * vcoal_gate_begin() - begin a hold
+ * @gate: locked, with no hold running
+ * @now: ktime ns
+ * @wait: how long
+ */
+void vcoal_gate_begin(struct vcoal_gate *gate, u64 now, u32 wait)
 {
+	lockdep_assert_held(&gate->lock);
+
 	trace_vcoal_hold(&gate->q);
 	vcoal_hold_begin_for(&gate->q.hold, now, wait);
 }
@@ -131,17 +147,25 @@ void vcoal_gate_close(struct vcoal_gate *gate)
 	spin_unlock_bh(&gate->lock);
 }
 
-/* Return: shall the event pass? */
-static bool gate_event(struct vcoal_gate *gate, u32 frames)
+/**
+ * vcoal_gate_event() - vcoal_gate_notify() for who has the lock
+ * @gate: locked
+ * @frames: see there
+ *
+ * Return: see there
+ */
+bool vcoal_gate_event(struct vcoal_gate *gate, u32 frames)
 {
 	struct vcoal_hold *hold = &gate->q.hold;
 	u64 now, wait;
 	u32 ns;
 
+	lockdep_assert_held(&gate->lock);
+
 	if (!gate->open)
 		return true;
 
-	ns = gate_hold_ns(gate);
+	ns = vcoal_gate_hold_ns(gate);
 	now = gate_clock(gate, ns);
 	gate->frames += frames;
 	if (!gate_full(gate)) {
@@ -149,7 +173,7 @@ static bool gate_event(struct vcoal_gate *gate, u32 frames)
 			return false;
 		wait = gate_wait(gate, now, ns);
 		if (wait) {
-			gate_begin(gate, now, wait);
+			vcoal_gate_begin(gate, now, wait);
 			return false;
 		}
 	}
@@ -171,10 +195,30 @@ bool vcoal_gate_notify(struct vcoal_gate *gate, u32 frames)
 	bool pass;
 
 	spin_lock_bh(&gate->lock);
-	pass = gate_event(gate, frames);
+	pass = vcoal_gate_event(gate, frames);
 	spin_unlock_bh(&gate->lock);
 
 	return pass;
+}
+
+/**
+ * vcoal_gate_served() - vcoal_gate_work() for who has the lock
+ * @gate: locked
+ * @frames: see there
+ */
+void vcoal_gate_served(struct vcoal_gate *gate, u32 frames)
+{
+	lockdep_assert_held(&gate->lock);
+
+	if (!gate->open)
+		return;
+
+	gate->frames += frames;
+	if (!vcoal_hold_running(&gate->q.hold))
+		gate_account(gate, gate_clock(gate, vcoal_gate_hold_ns(gate)),
+			     false);
+	else if (gate_full(gate))
+		gate_deliver(gate, ktime_get_ns());
 }
 
 /**
@@ -187,14 +231,7 @@ bool vcoal_gate_notify(struct vcoal_gate *gate, u32 frames)
 void vcoal_gate_work(struct vcoal_gate *gate, u32 frames)
 {
 	spin_lock_bh(&gate->lock);
-	if (gate->open) {
-		gate->frames += frames;
-		if (!vcoal_hold_running(&gate->q.hold))
-			gate_account(gate, gate_clock(gate, gate_hold_ns(gate)),
-				     false);
-		else if (gate_full(gate))
-			gate_deliver(gate, ktime_get_ns());
-	}
+	vcoal_gate_served(gate, frames);
 	spin_unlock_bh(&gate->lock);
 }
 

@@ -16,13 +16,14 @@
 
 /**
  * struct vcoal_gate - one queue whose interrupts go out
- * @q: the queue; its hold runs exactly while an interrupt is kept here
+ * @q: the queue; its hold runs exactly while something is kept here
  * @lock: protects all below and the hold. Taken with BH off, outside q.lock.
  * @open: may hold; a closed gate lets everything pass and counts nothing
  * @last: the last interrupt, ktime ns
  * @frames: waiting behind the running hold
  * @deliver: bring the interrupt that was kept; false when that is impossible
- *	here and now. Called under @lock, in softirq or process context.
+ *	here and now. Called under @lock, in softirq or process context. What
+ *	was kept is no interrupt when this ends the hold: see gate.c
  *
  * An adapter's queue may begin with a gate instead of a vcoal_queue.
  */
@@ -41,6 +42,10 @@ void vcoal_gate_open(struct vcoal_gate *gate,
 void vcoal_gate_close(struct vcoal_gate *gate);
 bool __must_check vcoal_gate_notify(struct vcoal_gate *gate, u32 frames);
 void vcoal_gate_work(struct vcoal_gate *gate, u32 frames);
+bool __must_check vcoal_gate_event(struct vcoal_gate *gate, u32 frames);
+void vcoal_gate_served(struct vcoal_gate *gate, u32 frames);
+u32 vcoal_gate_hold_ns(const struct vcoal_gate *gate);
+void vcoal_gate_begin(struct vcoal_gate *gate, u64 now, u32 wait);
 void vcoal_gate_flush(struct vcoal_gate *gate);
 bool vcoal_gate_release(struct vcoal_hold *hold);
 
