@@ -9,6 +9,7 @@
 #include <linux/eventfd.h>
 #include <linux/ftrace.h>
 #include <linux/hrtimer.h>
+#include <linux/llist.h>
 #include <linux/mm_types.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -82,6 +83,16 @@ static inline u32 vcoal_vhost_count(unsigned long arg4, unsigned long arg5)
 {
 	return LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0) ? arg4 : arg5;
 }
+
+/*
+ * The beginning of struct vhost_work, which is private to drivers/vhost; the
+ * same in all kernels from 6.1 to 7.2. Who uses it looks first whether @fn is
+ * what it should be.
+ */
+struct vcoal_vhost_work {
+	struct llist_node node;
+	void (*fn)(struct vcoal_vhost_work *work);
+};
 
 /* Under RCU; NULL where the kernel does not keep it. */
 static inline struct task_struct *vcoal_mm_owner(struct mm_struct *mm)

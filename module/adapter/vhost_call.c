@@ -55,9 +55,13 @@ static struct vhc_queue *to_vhc(struct vcoal_gate *gate)
 
 static bool vhc_deliver(struct vcoal_gate *gate)
 {
+	struct vhc_queue *queue = to_vhc(gate);
+
+	if (queue->kick.kept)
+		return vhk_deliver(queue);
 	if (!eventfd_signal_allowed())
 		return false;
-	vcoal_eventfd_signal(to_vhc(gate)->ctx);
+	vcoal_eventfd_signal(queue->ctx);
 
 	return true;
 }
@@ -94,6 +98,7 @@ void vhc_open(struct vhc_queue *queue)
 void vhc_close(struct vhc_queue *queue)
 {
 	vcoal_gate_close(&queue->gate);
+	vhk_forget(queue);
 	spin_lock_bh(&vhc_ctxs_lock);
 	queue->gone = true;
 	hash_del(&queue->node);
@@ -115,7 +120,7 @@ bool vhc_signal(struct vhc_queue *queue, struct eventfd_ctx *ctx, u32 frames)
 	if (queue->ctx != ctx)
 		vhc_adopt(queue, ctx);
 
-	return vcoal_gate_notify(&queue->gate, frames);
+	return vhk_notify(queue, frames);
 }
 
 /**

@@ -3,12 +3,14 @@
 #define _VCOAL_VHOST_CALL_H
 
 #include <vcoal/gate.h>
+#include "vhost_kick.h"
 
 struct eventfd_ctx;
 
 /**
  * struct vhc_queue - one direction of a vhost device
- * @gate: where its interrupts wait
+ * @gate: where its interrupts wait, or kicks
+ * @kick: of a transmit queue
  * @ctx: the eventfd that it signals; vhost_call.c says what may be done with
  *	it. Written by the queue's own signals while the gate keeps nothing.
  * @node: in vhc_ctxs
@@ -16,6 +18,7 @@ struct eventfd_ctx;
  */
 struct vhc_queue {
 	struct vcoal_gate gate;
+	struct vhk_kick kick;
 	struct eventfd_ctx *ctx;
 	struct hlist_node node;
 	bool gone;

@@ -112,9 +112,16 @@ void vhn_dev_deliver(struct vhn_dev *vhn)
  * @vhn: found
  *
  * The pointer may soon be another device: nobody finds this one by it any more.
+ *
+ * Context: an RCU reader, BH on.
  */
 void vhn_dev_bury(struct vhn_dev *vhn)
 {
+	struct vhc_queue *queue = rcu_dereference(vhn->queue[VCOAL_TX]);
+
+	if (queue)
+		vhk_bury(queue);
+
 	spin_lock_bh(&vhn_lock);
 	vcoal_key_del(&vhn->key);
 	vhn->dead = true;
@@ -206,18 +213,23 @@ void vhn_devs_remove(void)
 }
 
 /**
- * vhn_devs_flush() - deliver what is kept for any device
+ * vhn_devs_flush() - deliver what is kept for any device, and forget its kicks
  *
- * Context: process; nothing more is kept.
+ * Context: process; nothing more is kept or learned.
  */
 void vhn_devs_flush(void)
 {
+	struct vhc_queue *queue;
 	struct vhn_dev *vhn;
 
 	rcu_read_lock();
 	spin_lock_bh(&vhn_lock);
-	list_for_each_entry(vhn, &vhn_devs, list)
+	list_for_each_entry(vhn, &vhn_devs, list) {
 		vhn_dev_deliver(vhn);
+		queue = rcu_dereference(vhn->queue[VCOAL_TX]);
+		if (queue)
+			vhk_forget(queue);
+	}
 	spin_unlock_bh(&vhn_lock);
 	rcu_read_unlock();
 }

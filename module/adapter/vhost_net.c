@@ -4,7 +4,7 @@
  *
  * vhost has no hook of its own, and its structures are private: a device is
  * nothing but a pointer here, that functions were called with. These are
- * redirected:
+ * redirected, and two more for kicks, see vhost_run.c:
  *
  *  vhost_add_used_and_signal_n(dev, vq, heads, count) - vhost_net calls it for
  *	every batch, in both directions and nobody else does. It counts frames
@@ -38,6 +38,7 @@
 #include <vcoal/hook_func.h>
 #include "vhost_call.h"
 #include "vhost_dev.h"
+#include "vhost_run.h"
 
 /*
  * Descriptors of a ring, for the guard that ends a hold before half of it is
@@ -117,18 +118,20 @@ static u64 vhn_signal(struct eventfd_ctx *ctx)
 }
 
 /* Return: is the device known? */
-static bool vhn_served(const struct vhn_call *call)
+static bool vhn_served(const struct vhn_call *call, void *vq)
 {
-	struct vhc_queue *queue;
+	struct vhc_queue *queue = NULL;
 	struct vhn_dev *vhn;
 
 	rcu_read_lock();
 	vhn = vhn_dev_find(call->dev);
-	if (vhn && call->frames) {
+	if (vhn)
 		queue = rcu_dereference(vhn->queue[call->dir]);
-		if (queue)
-			vcoal_gate_work(&queue->gate, call->frames);
-	}
+	if (queue && call->frames)
+		vhk_work(queue, call->frames);
+	if (queue && call->dir == VCOAL_TX &&
+	    unlikely(!vhk_known(&queue->kick)))
+		vhr_learn(queue, vq);
 	rcu_read_unlock();
 
 	return vhn;
@@ -154,30 +157,43 @@ vhn_add_used(void *dev, void *vq, const struct vring_used_elem *heads,
 
 	theirs(dev, vq, heads, arg4, arg5);
 	vcoal_extent_end(extent);
-	if (unlikely(!vhn_served(&call)))
+	if (unlikely(!vhn_served(&call, vq)))
 		vhn_dev_meet(dev);
 	vcoal_func_leave(&vhn_hooks[VHN_ADD_USED]);
 }
 
 /* The end of a device, or of what it was doing. */
 
-static void __nocfi vhn_dev_flush(void *dev)
+/* Return: is the device known? */
+static bool vhn_deliver(const void *dev)
 {
-	void (*theirs)(void *dev) = vhn_hooks[VHN_DEV_FLUSH].theirs;
 	struct vhn_dev *vhn;
 
-	theirs(dev);
 	rcu_read_lock();
 	vhn = vhn_dev_find(dev);
 	if (vhn)
 		vhn_dev_deliver(vhn);
 	rcu_read_unlock();
+
+	return vhn;
+}
+
+/* What is delivered may be a kick: see clause 4 in vhost_kick.c. */
+static void __nocfi vhn_dev_flush(void *dev)
+{
+	void (*theirs)(void *dev) = vhn_hooks[VHN_DEV_FLUSH].theirs;
+
+	theirs(dev);
+	if (vhn_deliver(dev)) {
+		theirs(dev);
+		vhn_deliver(dev);
+	}
 	vcoal_func_leave(&vhn_hooks[VHN_DEV_FLUSH]);
 }
 
-static void __nocfi vhn_dev_cleanup(void *dev)
+/* Return: was the device known? */
+static bool vhn_bury(const void *dev)
 {
-	void (*theirs)(void *dev) = vhn_hooks[VHN_DEV_CLEANUP].theirs;
 	struct vhn_dev *vhn;
 
 	rcu_read_lock();
@@ -185,6 +201,18 @@ static void __nocfi vhn_dev_cleanup(void *dev)
 	if (vhn)
 		vhn_dev_bury(vhn);
 	rcu_read_unlock();
+
+	return vhn;
+}
+
+static void __nocfi vhn_dev_cleanup(void *dev)
+{
+	void (*theirs)(void *dev) = vhn_hooks[VHN_DEV_CLEANUP].theirs;
+	void (*flush)(void *dev) = vhn_hooks[VHN_DEV_FLUSH].theirs;
+
+	/* See clause 5 in vhost_kick.c. */
+	if (vhn_bury(dev))
+		flush(dev);
 	theirs(dev);
 	vcoal_func_leave(&vhn_hooks[VHN_DEV_CLEANUP]);
 }
@@ -216,13 +244,14 @@ static struct vcoal_func_hook vhn_hooks[VHN_FUNCS] = {
 };
 
 /*
- * The reverse of vhn_up(). When signals are kept no more, those that are kept
- * go out before the hooks go that would bring them in time; and all gates are
- * closed before the first hook goes, which lets eventfds go.
+ * The reverse of vhn_up(). When kicks and signals are kept no more, those that
+ * are kept go out before the hooks go that would bring them in time; and all
+ * gates are closed before the first hook goes, which lets eventfds go.
  */
 static void vhn_down(void)
 {
 	vhn_devs_close();
+	vhr_down();
 	vcoal_func_unhook_all(&vhn_hooks[VHN_SIGNAL], VHN_FUNCS - VHN_SIGNAL);
 	vhn_devs_flush();
 	vcoal_func_unhook_all(&vhn_hooks[VHN_DEV_FLUSH],
@@ -254,6 +283,28 @@ static void vhn_up(void)
 			return;
 		}
 	}
+	vhr_up();
+}
+
+static void vhn_base_event(unsigned long event)
+{
+	mutex_lock(&vhn_hooks_mutex);
+	if (event == MODULE_STATE_LIVE)
+		vhn_up();
+	else if (event == MODULE_STATE_GOING)
+		vhn_down();
+	mutex_unlock(&vhn_hooks_mutex);
+}
+
+/* vhost is there without vhost_net, before it and after it. */
+static void vhn_net_event(unsigned long event)
+{
+	mutex_lock(&vhn_hooks_mutex);
+	if (event == MODULE_STATE_LIVE && vhn_hooks[VHN_ADD_USED].theirs)
+		vhr_up();
+	else if (event == MODULE_STATE_GOING)
+		vhr_down();
+	mutex_unlock(&vhn_hooks_mutex);
 }
 
 static int vhn_module_event(struct notifier_block *nb, unsigned long event,
@@ -261,15 +312,10 @@ static int vhn_module_event(struct notifier_block *nb, unsigned long event,
 {
 	const struct module *mod = ptr;
 
-	if (strcmp(mod->name, "vhost"))
-		return NOTIFY_DONE;
-
-	mutex_lock(&vhn_hooks_mutex);
-	if (event == MODULE_STATE_LIVE)
-		vhn_up();
-	else if (event == MODULE_STATE_GOING)
-		vhn_down();
-	mutex_unlock(&vhn_hooks_mutex);
+	if (!strcmp(mod->name, "vhost"))
+		vhn_base_event(event);
+	else if (!strcmp(mod->name, "vhost_net"))
+		vhn_net_event(event);
 
 	return NOTIFY_DONE;
 }
@@ -346,8 +392,9 @@ static void vhn_unhook(struct vcoal_queue *base)
 {
 	struct vhn_dev *vhn = base->nic->priv;
 
-	RCU_INIT_POINTER(vhn->queue[base->dir], NULL);
+	/* In this order: while it may deliver, it must be found. */
 	vhc_close(to_vhc(base));
+	RCU_INIT_POINTER(vhn->queue[base->dir], NULL);
 }
 
 /* The gate delivered what it kept when it was closed. */

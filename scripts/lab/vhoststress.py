@@ -7,14 +7,17 @@ import re
 import textwrap
 
 from .ktap import Skip, expect
-from .vmm import INSERT, Vmm
+from .vmm import FRAMES, INSERT, Vmm
 
 UNLOAD = "for m in vhost_net vhost vhost_iotlb; do rmmod $m || exit 1; done"
 LOAD = ("for m in $(grep vhost /lib/modules/order); do "
         "insmod /lib/modules/$m || exit 1; done")
+LOAD_NET = ("insmod /lib/modules/$(grep vhost_net /lib/modules/order) || "
+            "exit 1")
 HOOKED = ("eventfd_signal", "eventfd_signal_mask", "eventfd_ctx_put",
           "vhost_dev_flush", "vhost_dev_cleanup",
-          "vhost_add_used_and_signal_n")
+          "vhost_add_used_and_signal_n", "vhost_enable_notify",
+          "handle_tx_kick")
 TRACING = "/sys/kernel/tracing"
 
 
@@ -81,12 +84,23 @@ class Stress:
             self.vmm.flow("stop", "-u", hold, frames=self._rounds(2000), gap=0)
         self._gone()
 
+    def transmit_taken_away(self):
+        """Frames that wait for a kick are sent when the backend is there
+        again."""
+        for hold in (300, 1000, 10000):
+            for way in ("", "-l", "-f 4"):
+                self.vmm.flow("txstop", "-u", hold, way,
+                              frames=self._rounds(1000), gap=0)
+        self._gone()
+
     def device_ends(self):
         """A device that goes away takes nothing along, and leaves nothing."""
         rounds = self._rounds(24)
         text = self.guest.run(f"vhosttest -u 10000 -n {rounds} close", 300)
-        kept = int(re.search(r"kept=(\d+)", text)[1])
-        expect(kept == rounds, f"{kept} of {rounds} ended with a hold")
+        for what in ("kept", "kicks"):
+            kept = int(re.search(rf"{what}=(\d+)", text)[1])
+            expect(kept == rounds,
+                   f"{what}: {kept} of {rounds} ended with a hold")
         self._gone()
 
     def killed_with_a_hold(self):
@@ -94,7 +108,8 @@ class Stress:
         self._load()
         self.guest.run(textwrap.dedent(f"""\
             for i in $(seq {self._rounds(8)}); do
-                vhosttest -w 64 -u 10000 soak > /dev/null 2>&1 &
+                [ $((i % 2)) = 0 ] && way=-l || way=
+                vhosttest -w 64 -u 10000 $way soak > /dev/null 2>&1 &
                 pid=$!
                 sleep 0.5
                 kill -9 $pid
@@ -133,6 +148,20 @@ class Stress:
             done
             """), 120)
 
+    def kind_changes(self):
+        """Kicks and signals take turns in being held, under traffic."""
+        self._load()
+        self._during(textwrap.dedent(f"""\
+            for i in $(seq {self._rounds(100)}); do
+                for nic in /sys/kernel/vcoal/vms/pid*/nics/vhost; do
+                    for frames in 7 0; do
+                        echo $frames > $nic/tx_frames || exit 1
+                        usleep 5000
+                    done
+                done
+            done
+            """), 120)
+
     def eventfds_of_others(self):
         """Others signal and give back theirs while signals are kept."""
         self._load()
@@ -146,10 +175,11 @@ class Stress:
 
     def cases(self):
         """In the order in which they run."""
-        return (self.call_replaced, self.backend_taken_away, self.device_ends,
+        return (self.call_replaced, self.backend_taken_away,
+                self.transmit_taken_away, self.device_ends,
                 self.killed_with_a_hold, self.four_machines,
                 self.eventfds_of_others, self.switched_off_and_on,
-                self.packed_ring)
+                self.kind_changes, self.packed_ring)
 
 
 class Patch(Stress):
@@ -175,6 +205,13 @@ class Patch(Stress):
             done
             """), 300)
 
+    def _hold_both(self):
+        """Signals and kicks are held."""
+        self.vmm.flow("rx", "-u", 1000)
+        out = self.vmm.flow("tx", "-u", 1000)
+        expect(out["tx_holds"] >= 0.8 * out["tx_polls"], f"{out}")
+        expect(out["tx_kicks"] <= FRAMES / 2, f"{out}")
+
     def vhost_comes_and_goes(self):
         """vhost unloaded and loaded while the module is there."""
         self._load()
@@ -184,9 +221,23 @@ class Patch(Stress):
                 {LOAD}
             done
             """), 120)
-        self.vmm.flow("rx", "-u", 1000)
+        self._hold_both()
         self.guest.run(f"rmmod vcoal; {UNLOAD}\ninsmod /vcoal.ko\n{LOAD}")
-        self.vmm.flow("rx", "-u", 1000)
+        self._hold_both()
+
+    def vhost_net_comes_and_goes(self):
+        """vhost_net alone: vhost is there before it and after it."""
+        self._load()
+        self.guest.run(textwrap.dedent(f"""\
+            for i in $(seq {self._rounds(3)}); do
+                rmmod vhost_net || exit 1
+                {LOAD_NET}
+            done
+            """), 120)
+        self._hold_both()
+        self.guest.run("rmmod vcoal; rmmod vhost_net; insmod /vcoal.ko; "
+                       f"{LOAD_NET}")
+        self._hold_both()
 
     def tracing_beside_us(self):
         """The function tracer sees the functions that are redirected."""

@@ -9,17 +9,22 @@
  *	[-p POLICY] [-l] [-s SECONDS] CASE
  *
  * rx, tx	FRAMES in one direction, at most WINDOW on the way
+ * burst	tx, WINDOW at a time with one kick, and GAP_US in between
  * ping		one frame at a time
  * swap		rx, with a new call eventfd every few frames
  * stop		rx, and the backend taken away every few frames
- * close	a device that ends while a signal is kept, FRAMES times, in all ways
+ * txstop	the same for tx, where a frame may wait for its kick meanwhile
+ * close	a device that ends while a signal and a kick are kept, FRAMES
+ *		times, in all ways
  * aio		FRAMES signals of an eventfd that has nothing to do with vhost
  * recall	FRAMES times give a queue an eventfd and take it away
  * packed	nothing, but say whether vhost offers packed rings
  * soak		rx and tx for SECONDS, or until SIGTERM when that is 0
  *
- * -l takes the legacy way to suppress interrupts (no event index). Prints one
- * line of NAME=VALUE; exits with 1 when anything was lost.
+ * -l takes the legacy way to suppress interrupts and kicks (no event index), as
+ * the driver does that has none; with it, no kick is sent before vhost has looked
+ * at the ring. A frame that was transmitted is late when it comes to the tap so
+ * much after it was put there. Prints one line of NAME=VALUE; exits with 1 when anything was lost.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -50,7 +55,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NUM		256
+#define NUM		1024	/* more than vhost serves in one run */
 #define BUFFER		2048
 #define HEADER		12	/* struct virtio_net_hdr_v1 */
 #define PROTOCOL	0x88b5	/* for local experiments */
@@ -77,8 +82,10 @@ struct ring {
 	uint8_t *area;
 	uint16_t used;		/* seen so far */
 	uint16_t avail;
+	uint16_t told;		/* avail, when a kick was last considered */
 	int kick, call;
 	uint64_t signals;
+	uint64_t kicks;
 	uint64_t frames;
 };
 
@@ -91,18 +98,28 @@ static struct {
 static struct ring rings[RINGS];
 static int vhost, tap, host;
 static struct sockaddr_ll host_addr;
-static uint64_t next_seq, late_max, late_sum;
-static unsigned long kept_ends;
+static uint64_t next_seq, late_max, late_sum, tx_late_max, tx_late_sum;
+static unsigned long kept_ends, kick_ends;
 static bool tx_bad;
 static volatile uint64_t sent, got;
 static volatile bool done;
 
-static uint64_t now_ns(void)
+static uint64_t to_ns(const struct timespec *ts)
+{
+	return ts->tv_sec * 1000000000ULL + ts->tv_nsec;
+}
+
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+	clock_gettime(clock, &ts);
+	return to_ns(&ts);
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static void sleep_us(unsigned long us)
@@ -186,12 +203,19 @@ static void set_call(struct ring *ring, int fd)
 	CONTROL(VHOST_SET_VRING_CALL, &file);
 }
 
+static void set_backend_of(struct ring *ring, int fd)
+{
+	struct vhost_vring_file file = { .index = ring - rings, .fd = fd };
+
+	CONTROL(VHOST_NET_SET_BACKEND, &file);
+}
+
 static void set_backend(int fd)
 {
-	struct vhost_vring_file file = { .fd = fd };
+	int i;
 
-	for (file.index = 0; file.index < RINGS; file.index++)
-		CONTROL(VHOST_NET_SET_BACKEND, &file);
+	for (i = 0; i < RINGS; i++)
+		set_backend_of(&rings[i], fd);
 }
 
 static int call_new(void)
@@ -264,7 +288,7 @@ static void tap_open(void)
 		.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR,
 		.ifr_name = "vt%d",
 	};
-	int size = HEADER, room = 8 << 20;
+	int size = HEADER, room = 8 << 20, on = 1;
 
 	tap = open("/dev/net/tun", O_RDWR);
 	if (tap < 0 || ioctl(tap, TUNSETIFF, &ifr) ||
@@ -275,6 +299,7 @@ static void tap_open(void)
 	if (host < 0 || ioctl(host, SIOCSIFFLAGS, &ifr))
 		err(2, "%s", ifr.ifr_name);
 	setsockopt(host, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	setsockopt(host, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	host_addr.sll_family = AF_PACKET;
 	host_addr.sll_protocol = htons(PROTOCOL);
 	host_addr.sll_ifindex = if_nametoindex(ifr.ifr_name);
@@ -315,10 +340,23 @@ static void ring_give(struct ring *ring, uint16_t id, uint32_t len, int flags)
 			 __ATOMIC_SEQ_CST);
 }
 
+static bool ring_wants_kick(struct ring *ring)
+{
+	uint16_t told = ring->told;
+
+	ring->told = ring->avail;
+	if (opt.legacy)
+		return !(ring->vring.used->flags & VRING_USED_F_NO_NOTIFY);
+	return vring_need_event(vring_avail_event(&ring->vring), ring->avail,
+				told);
+}
+
 static void ring_kick(struct ring *ring)
 {
-	if (ring->vring.used->flags & VRING_USED_F_NO_NOTIFY && opt.legacy)
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!ring_wants_kick(ring))
 		return;
+	ring->kicks++;
 	eventfd_write(ring->kick, 1);
 }
 
@@ -329,6 +367,7 @@ static void driver_open(void)
 	for (i = 0; i < RINGS; i++) {
 		rings[i].used = 0;
 		rings[i].avail = 0;
+		rings[i].told = 0;
 	}
 	for (i = 0; i < NUM; i++)
 		ring_give(&rings[RX], i, BUFFER, VRING_DESC_F_WRITE);
@@ -451,17 +490,40 @@ static pthread_t sender_start(unsigned long count)
 	return thread;
 }
 
-static unsigned long host_receive(int flags)
+/* When did it come to the tap? */
+static void tx_came(const struct frame *frame, struct msghdr *msg)
 {
-	struct frame frame;
-	unsigned long n = 0;
+	const struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	struct timespec ts;
+	uint64_t late;
 
-	while (recv(host, &frame, sizeof(frame), flags) == sizeof(frame)) {
+	if (!cmsg || cmsg->cmsg_type != SCM_TIMESTAMPNS)
+		errx(2, "no time stamp");
+	memcpy(&ts, CMSG_DATA(cmsg), sizeof(ts));
+	late = to_ns(&ts) - frame->when;
+	tx_late_sum += late;
+	if (late > tx_late_max)
+		tx_late_max = late;
+}
+
+static void host_receive(int flags)
+{
+	char control[CMSG_SPACE(sizeof(struct timespec))];
+	struct frame frame;
+	struct iovec iov = { &frame, sizeof(frame) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+
+	while (recvmsg(host, &msg, flags) == sizeof(frame)) {
 		if (frame.seq != got++)
 			tx_bad = true;
-		n++;
+		tx_came(&frame, &msg);
+		msg.msg_controllen = sizeof(control);
 	}
-	return n;
 }
 
 /* The cases. */
@@ -480,9 +542,9 @@ static void case_rx(void)
 	pthread_join(thread, NULL);
 }
 
-static void tx_put(struct ring *ring)
+static void tx_fill(struct ring *ring, uint64_t seq)
 {
-	uint16_t id = sent % NUM;
+	uint16_t id = seq % NUM;
 	struct frame *frame = (void *)(ring->area + id * BUFFER + HEADER);
 
 	memset(ring->area + id * BUFFER, 0, HEADER);
@@ -490,10 +552,31 @@ static void tx_put(struct ring *ring)
 		.dst = { 2, 0, 0, 0, 0, 2 },
 		.src = { 2, 0, 0, 0, 0, 1 },
 		.protocol = htons(PROTOCOL),
-		.seq = sent++,
+		.seq = seq,
+		.when = clock_ns(CLOCK_REALTIME),
 	};
 	ring_give(ring, id, HEADER + sizeof(*frame), 0);
+}
+
+static void tx_give(struct ring *ring, uint64_t seq)
+{
+	tx_fill(ring, seq);
 	ring_kick(ring);
+}
+
+static void tx_put(struct ring *ring)
+{
+	tx_give(ring, sent++);
+}
+
+/* What was sent has come to the tap, once and in order. */
+static void tx_check(void)
+{
+	sleep_us(100000);
+	host_receive(MSG_DONTWAIT);
+	if (got != opt.frames || tx_bad)
+		errx(1, "lost: %lu of %lu frames arrived", (unsigned long)got,
+		     opt.frames);
 }
 
 static void case_tx(void)
@@ -513,11 +596,24 @@ static void case_tx(void)
 			ring_wait(ring);
 		host_receive(MSG_DONTWAIT);
 	}
-	sleep_us(100000);
-	host_receive(MSG_DONTWAIT);
-	if (got != opt.frames || tx_bad)
-		errx(1, "lost: %lu of %lu frames arrived", (unsigned long)got,
-		     opt.frames);
+	tx_check();
+}
+
+static void case_burst(void)
+{
+	struct ring *ring = &rings[TX];
+	unsigned long i;
+
+	while (sent < opt.frames) {
+		for (i = 0; i < opt.window && sent < opt.frames; i++)
+			tx_fill(ring, sent++);
+		ring_kick(ring);
+		while (ring->frames < sent)
+			ring_wait(ring);
+		host_receive(MSG_DONTWAIT);
+		sleep_us(opt.gap_us);
+	}
+	tx_check();
 }
 
 static void case_ping(void)
@@ -585,6 +681,41 @@ static void case_stop(void)
 	disturb(stop_once);
 }
 
+/*
+ * The same for a ring that transmits. A kick that is kept is for a ring without
+ * a backend now; when there is one again vhost looks for itself.
+ */
+static void tx_stop_once(struct ring *ring)
+{
+	set_backend_of(ring, -1);
+	call_take(ring, ring->call);
+	sleep_us(2000);
+	if (call_take(ring, ring->call))
+		errx(1, "late: an interrupt came after the stop");
+	ring_serve(ring);
+	set_backend_of(ring, tap);
+}
+
+static void case_txstop(void)
+{
+	struct ring *ring = &rings[TX];
+	unsigned long next = 16;
+
+	while (ring->frames < opt.frames) {
+		while (sent < opt.frames && sent - ring->frames < 8)
+			tx_put(ring);
+		if (sent >= next) {
+			sleep_us(sent % 7 * 30);
+			tx_stop_once(ring);
+			next = sent + 16;
+		}
+		if (ring->frames < sent)
+			ring_wait(ring);
+		host_receive(MSG_DONTWAIT);
+	}
+	tx_check();
+}
+
 static void warm_up(void);
 
 /* Return: is a signal kept, or did it come, as this machine was so slow? */
@@ -603,6 +734,33 @@ static bool keep_one(struct ring *ring)
 		return true;
 	ring_serve(ring);
 	return false;
+}
+
+static void tx_one(struct ring *ring)
+{
+	tx_give(ring, ring->avail);
+	while (ring->used != ring->avail)
+		ring_wait(ring);
+}
+
+/* Return: is a kick kept? */
+static bool keep_kick(struct ring *ring)
+{
+	tx_one(ring);
+	tx_give(ring, ring->avail);
+	sleep_us(500);
+	return !ring_work(ring);
+}
+
+/* Both at once: a hold ago, nothing was. */
+static bool keep_both(bool *kick)
+{
+	bool kept;
+
+	sleep_us(opt.usecs + 1000);
+	kept = keep_one(&rings[RX]);
+	*kick = keep_kick(&rings[TX]);
+	return kept;
 }
 
 enum end { END_CLOSE, END_LAST_REFERENCE, END_UNBIND, END_RESET, ENDS };
@@ -628,18 +786,24 @@ static void end_device(struct ring *ring, enum end end)
 /* Of a device that is over, nothing is kept and nothing comes any more. */
 static void end_once(struct ring *ring, enum end end)
 {
-	bool kept = false;
+	bool kept = false, kick = false;
 	int i;
 
-	for (i = 0; i < 50 && !kept; i++)
-		kept = keep_one(ring);
+	/* The module learns which queue transmits. */
+	for (i = 0; i < 3; i++)
+		tx_one(&rings[TX]);
+	for (i = 0; i < 50 && !(kept && kick); i++)
+		kept = keep_both(&kick);
 	kept_ends += kept;
+	kick_ends += kick;
 	end_device(ring, end);
 	if (kept && ring->call >= 0 && !call_take(ring, ring->call))
 		errx(1, "lost: a signal was kept when the device ended");
+	call_take(&rings[TX], rings[TX].call);
 	sleep_us(20000);
-	if (ring->call >= 0 && call_take(ring, ring->call))
-		errx(1, "late: a signal came after the device ended");
+	for (i = 0; i < RINGS; i++)
+		if (rings[i].call >= 0 && call_take(&rings[i], rings[i].call))
+			errx(1, "late: a signal came after the device ended");
 	for (i = 0; i < RINGS; i++) {
 		close(rings[i].kick);
 		close(rings[i].call);
@@ -663,7 +827,7 @@ static void case_close(void)
 		}
 		end_once(&rings[RX], i % ENDS);
 	}
-	printf("kept=%lu ", kept_ends);
+	printf("kept=%lu kicks=%lu ", kept_ends, kick_ends);
 }
 
 /* A read that is done signals its eventfd. */
@@ -773,8 +937,10 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{ "rx", case_rx }, { "tx", case_tx }, { "ping", case_ping },
-	{ "swap", case_swap }, { "stop", case_stop }, { "close", case_close },
+	{ "rx", case_rx }, { "tx", case_tx }, { "burst", case_burst },
+	{ "ping", case_ping },
+	{ "swap", case_swap }, { "stop", case_stop },
+	{ "txstop", case_txstop }, { "close", case_close },
 	{ "aio", case_aio }, { "recall", case_recall }, { "packed", case_packed },
 	{ "soak", case_soak },
 };
@@ -802,19 +968,24 @@ static void warm_up(void)
 	next_seq = 0;
 	late_max = 0;
 	late_sum = 0;
+	tx_late_max = 0;
+	tx_late_sum = 0;
 	for (i = 0; i < RINGS; i++) {
 		rings[i].frames = 0;
 		call_take(&rings[i], rings[i].call);
 		rings[i].signals = 0;
+		rings[i].kicks = 0;
 	}
 }
 
 static void run(void (*function)(void))
 {
 	static const char *const names[] = {
-		"irqs", "packets", "holds", "held_packets", "added_delay_ns",
+		"irqs", "packets", "polls", "holds", "empty_holds",
+		"held_packets", "added_delay_ns",
 	};
-	long before[RINGS][5], after;
+	enum { NAMES = sizeof(names) / sizeof(names[0]) };
+	long before[RINGS][NAMES], after;
 	uint64_t begin;
 	int i, k;
 
@@ -822,13 +993,17 @@ static void run(void (*function)(void))
 	if (opt.policy || opt.usecs)
 		module_configure();
 	for (i = 0; i < RINGS; i++)
-		for (k = 0; k < 5; k++)
+		for (k = 0; k < NAMES; k++)
 			before[i][k] = module_counter(i, names[k]);
 	begin = now_ns();
 	function();
 	printf("ns=%lu late_max=%lu late_mean=%lu",
 	       (unsigned long)(now_ns() - begin), (unsigned long)late_max,
 	       (unsigned long)(late_sum / (rings[RX].frames ?: 1)));
+	printf(" tx_late_max=%lu tx_late_mean=%lu tx_kicks=%lu",
+	       (unsigned long)tx_late_max,
+	       (unsigned long)(tx_late_sum / (got ?: 1)),
+	       (unsigned long)rings[TX].kicks);
 	/* What is kept now comes within the longest hold. */
 	sleep_us(50000);
 	for (i = 0; i < RINGS; i++) {
@@ -836,7 +1011,7 @@ static void run(void (*function)(void))
 		printf(" %s_frames=%lu %s_signals=%lu", ring_names[i],
 		       (unsigned long)rings[i].frames, ring_names[i],
 		       (unsigned long)rings[i].signals);
-		for (k = 0; k < 5; k++) {
+		for (k = 0; k < NAMES; k++) {
 			after = module_counter(i, names[k]);
 			if (after >= 0 && before[i][k] >= 0)
 				printf(" %s_%s=%ld", ring_names[i], names[k],

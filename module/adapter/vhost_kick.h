@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VCOAL_VHOST_KICK_H
+#define _VCOAL_VHOST_KICK_H
+
+#include <vcoal/hook_napi.h>
+
+struct vhc_queue;
+
+/* What becomes of a kick. */
+enum vhk_verdict {
+	VHK_KEEP,
+	VHK_PASS,	/* as if we were not there */
+	VHK_RUN,	/* a run that is accounted for as one */
+};
+
+/**
+ * struct vhk_kick - the guest's kicks of one transmit queue
+ * @key: finds the queue by its work, while @vq is set
+ * @vq: vhost's virtqueue, NULL while it is not known or not to be used. Set
+ *	under the gate's lock, which protects all below as well
+ * @kept: the running hold keeps a kick; else it keeps a signal
+ * @due: a kick was released, the run that follows passes
+ * @asked: the last run ended because the ring was empty, and the guest was
+ *	asked to kick. Written by who runs the queue, without the lock
+ * @runner: who is in a run
+ * @now: when that began, or 0 where nobody needs to know
+ * @last: the last run's beginning, or the last release, ktime ns
+ * @held: how long the kick was kept whose run is due, or under way
+ * @frames: that were served and not accounted for yet
+ */
+struct vhk_kick {
+	struct vcoal_key key;
+	void *vq;
+	bool kept;
+	bool due;
+	bool asked;
+	const struct task_struct *runner;
+	u64 now;
+	u64 last;
+	u64 held;
+	u32 frames;
+};
+
+struct vhc_queue *vhk_find(const void *work);
+void vhk_learn(struct vhc_queue *queue, const void *work, void *vq);
+void vhk_forget(struct vhc_queue *queue);
+void vhk_bury(struct vhc_queue *queue);
+bool __must_check vhk_notify(struct vhc_queue *queue, u32 frames);
+void vhk_work(struct vhc_queue *queue, u32 frames);
+bool vhk_deliver(struct vhc_queue *queue);
+enum vhk_verdict __must_check vhk_enter(struct vhc_queue *queue);
+void vhk_leave(struct vhc_queue *queue);
+
+/**
+ * vhk_known() - was vhk_learn() successful?
+ * @kick: a queue's
+ */
+static inline bool vhk_known(const struct vhk_kick *kick)
+{
+	/* Pairs with WRITE_ONCE() in vhk_learn(); old news are harmless. */
+	return READ_ONCE(kick->vq);
+}
+
+#endif /* _VCOAL_VHOST_KICK_H */
