@@ -70,6 +70,23 @@ static void does_not_hold_what_comes_rarely(struct kunit *test)
 	KUNIT_EXPECT_LT(test, traffic_run(&asked, load, REST), REST / 50);
 }
 
+/* Four frames in three holds: worth a timer of our own, not one that is an exit. */
+static void a_dear_timer_must_gather_more(struct kunit *test)
+{
+	struct traffic load = { .gap_ns = BOUND_NS * 3 / 4 };
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &load, SETTLED);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+
+	load.timer_cost = 100;
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &load, SETTLED);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_SPARSE);
+}
+
 static void lets_go_of_a_closed_loop(struct kunit *test)
 {
 	const struct traffic *load = test->param_value;
@@ -336,6 +353,7 @@ static void survives_a_broken_state(struct kunit *test)
 static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE_PARAM(holds_what_comes_densely, dense_gen_params),
 	KUNIT_CASE_PARAM(does_not_hold_what_comes_rarely, sparse_gen_params),
+	KUNIT_CASE(a_dear_timer_must_gather_more),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),
 	KUNIT_CASE(names_a_closed_loop),

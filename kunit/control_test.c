@@ -266,6 +266,7 @@ static void control_shows_what_the_window_saw(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, told.sample.ring_size, fake->queue.ring_size);
 	KUNIT_EXPECT_EQ(test, told.sample.gap_max_ns, VCOAL_WINDOW_NS - 5000);
 	KUNIT_EXPECT_LE(test, told.sample.cpu_busy, 1024);
+	KUNIT_EXPECT_EQ(test, told.sample.timer_cost, VCOAL_TIMER_COST);
 }
 
 static void control_sets_what_was_decided(struct kunit *test)

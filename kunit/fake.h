@@ -23,6 +23,11 @@ static inline bool vcoal_fake_release(struct vcoal_hold *hold)
 	return true;
 }
 
+static const struct vcoal_adapter vcoal_fake_adapter = {
+	.timer_cost	= VCOAL_TIMER_COST,
+	.name		= "fake",
+};
+
 static inline struct vcoal_fake *
 vcoal_fake_new(struct kunit *test, const struct vcoal_policy *policy)
 {
@@ -33,6 +38,7 @@ vcoal_fake_new(struct kunit *test, const struct vcoal_policy *policy)
 	fake->vm.class_id = VCOAL_CLASS_BALANCED;
 	fake->vm.max_delay_ns = VCOAL_CLASS_BOUND;
 	fake->nic.vm = &fake->vm;
+	fake->nic.adapter = &vcoal_fake_adapter;
 	fake->nic.caps = FAKE_CAPS_ALL;
 	INIT_LIST_HEAD(&fake->nic.queues);
 	list_add(&fake->queue.list, &fake->nic.queues);

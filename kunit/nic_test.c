@@ -108,6 +108,7 @@ static const struct vcoal_adapter fake_adapter = {
 	.kick		= fake_kick,
 	.drop		= fake_drop,
 	.queue_size	= sizeof(struct vcoal_queue),
+	.timer_cost	= VCOAL_TIMER_COST,
 	.name		= "kunit",
 };
 

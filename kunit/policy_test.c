@@ -17,6 +17,7 @@ static const struct vcoal_sample busy_sample = {
 	.ring_peak	= 64,
 	.gap_max_ns	= 20000,
 	.cpu_busy	= 1024,
+	.timer_cost	= VCOAL_TIMER_COST,
 };
 
 static const struct vcoal_sample idle_sample = {
@@ -26,6 +27,7 @@ static const struct vcoal_sample idle_sample = {
 	.frames		= 1,
 	.ring_size	= 256,
 	.ring_peak	= 1,
+	.timer_cost	= VCOAL_TIMER_COST,
 };
 
 static const struct vcoal_sample no_data = {};

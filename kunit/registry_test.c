@@ -103,6 +103,7 @@ static const struct vcoal_adapter test_adapter = {
 	.unhook		= test_unhook,
 	.kick		= test_unhook,
 	.queue_size	= sizeof(struct vcoal_queue),
+	.timer_cost	= VCOAL_TIMER_COST,
 	.name		= "kunit",
 };
 
@@ -133,6 +134,7 @@ static void adapter_must_be_complete(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WITHOUT(kick), -EINVAL);
 	KUNIT_EXPECT_EQ(test, WITHOUT(name), -EINVAL);
 	KUNIT_EXPECT_EQ(test, WITHOUT(queue_size), -EINVAL);
+	KUNIT_EXPECT_EQ(test, WITHOUT(timer_cost), -EINVAL);
 }
 
 #undef WITHOUT

@@ -17,12 +17,14 @@
  * @gap_ns: between frames
  * @closed: the next frame comes @gap_ns after the last one was served
  * @gathers: what waits shares frames, and the NIC carries twice as much
+ * @timer_cost: of a hold, beyond what a timer of this kernel costs
  */
 struct traffic {
 	const char *name;
 	u32 gap_ns;
 	bool closed;
 	bool gathers;
+	u32 timer_cost;
 };
 
 /**
@@ -54,6 +56,7 @@ static inline void traffic_window(const struct traffic *load, u32 hold_ns,
 		.window_ns = max(window_ns, hold_ns),
 		.frames = max(window_ns, hold_ns) / gap_ns,
 		.ring_size = 256,
+		.timer_cost = VCOAL_TIMER_COST + load->timer_cost,
 	};
 	s->bytes = 64 * s->frames;
 	s->nic_bytes = s->bytes;

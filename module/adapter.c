@@ -48,6 +48,7 @@ int vcoal_adapter_register(const struct vcoal_adapter *adapter)
 
 	if (!adapter->name || !adapter->release || !adapter->scan ||
 	    !adapter->hook || !adapter->unhook || !adapter->kick ||
+	    !adapter->timer_cost ||
 	    adapter->queue_size < sizeof(struct vcoal_queue))
 		return -EINVAL;
 

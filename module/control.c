@@ -39,6 +39,7 @@ static void vcoal_control_sample(struct vcoal_queue *queue, u64 now,
 		.ring_size = queue->ring_size,
 		.ring_peak = win->peak,
 		.cpu_busy = vcoal_cpu_busy(now),
+		.timer_cost = queue->nic->adapter->timer_cost,
 	};
 }
 

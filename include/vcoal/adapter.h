@@ -54,6 +54,8 @@ enum vcoal_cap_bit {
  * @exit: the module leaves, and no NIC is left (optional; process context, no
  *	locks)
  * @queue_size: bytes of the adapter's queue, which begins with a vcoal_queue
+ * @timer_cost: what ending a hold costs beside the interrupt that it brings, in
+ *	hundreds of instructions: see VCOAL_TIMER_COST (required)
  * @name: what sysfs calls it (required)
  *
  * scan, hook, unhook, kick and drop run under rtnl for netdevs.
@@ -73,6 +75,7 @@ struct vcoal_adapter {
 	void (*drop)(struct vcoal_nic *nic);
 	void (*exit)(void);
 	size_t queue_size;
+	u32 timer_cost;
 	const char *name;
 };
 

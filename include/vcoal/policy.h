@@ -16,6 +16,8 @@
 #define VCOAL_HOLD_NS_MAX	10000000U
 /* The largest frames threshold: every event counts one frame at least. */
 #define VCOAL_FRAMES_MAX	65535U
+/* What a timer of this kernel costs, armed and run: see sample.timer_cost. */
+#define VCOAL_TIMER_COST	15U
 /* Room for the private state of a policy: switching never allocates. */
 #define VCOAL_POLICY_STATE	256
 
@@ -74,6 +76,8 @@ struct vcoal_params {
  * @ring_size: descriptors of the ring, 0 where unknown
  * @ring_peak: most frames ever found at once in this window
  * @cpu_busy: busy share of the CPU that serves the queue, in 1/1024
+ * @timer_cost: what ending a hold costs beside the interrupt, in hundreds of
+ *	instructions
  */
 struct vcoal_sample {
 	u64 window_ns;
@@ -91,6 +95,7 @@ struct vcoal_sample {
 	u32 ring_size;
 	u32 ring_peak;
 	u32 cpu_busy;
+	u32 timer_cost;
 };
 
 /**

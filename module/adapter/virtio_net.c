@@ -246,5 +246,6 @@ const struct vcoal_adapter vcoal_virtio_net = {
 	.kick		= vnet_kick,
 	.drop		= vnet_drop,
 	.queue_size	= sizeof(struct vnet_queue),
+	.timer_cost	= VCOAL_TIMER_COST,
 	.name		= "virtio_net",
 };

@@ -229,5 +229,6 @@ const struct vcoal_adapter vcoal_xen_netback = {
 	.drop		= xnb_drop,
 	.exit		= xev_exit,
 	.queue_size	= sizeof(struct xnb_queue),
+	.timer_cost	= VCOAL_TIMER_COST,
 	.name		= "xen_netback",
 };

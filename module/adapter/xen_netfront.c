@@ -430,5 +430,6 @@ const struct vcoal_adapter vcoal_xen_netfront = {
 	.kick		= xnf_kick,
 	.drop		= xnf_drop,
 	.queue_size	= sizeof(struct xnf_queue),
+	.timer_cost	= VCOAL_TIMER_COST,
 	.name		= "xen_netfront",
 };

@@ -12,7 +12,6 @@
 
 /* What events cost, in hundreds of instructions: see policies.rst. */
 #define METER_IRQ	69U
-#define METER_TIMER	15U
 #define METER_POLL	77U	/* that finds work, with the wake-up behind it */
 #define METER_EMPTY	7U	/* that finds none */
 #define METER_FRAME	220U	/* sender and receiver, without payload */
@@ -99,7 +98,7 @@ static inline void meter_read(struct meter_reading *r,
 			      const struct vcoal_sample *s,
 			      const struct vcoal_limits *limits)
 {
-	r->work = s->irqs * METER_IRQ + s->holds * METER_TIMER +
+	r->work = s->irqs * METER_IRQ + s->holds * s->timer_cost +
 		  s->polls * METER_POLL -
 		  s->empty_holds * (METER_POLL - METER_EMPTY);
 	r->rate = min_t(u64, METER_RATE_MAX,

@@ -75,6 +75,7 @@ static void take_sample(struct input *in, struct vcoal_sample *s)
 		.holds = take_u8(in),
 		.ring_size = 1U << take_u8(in) % 13,
 		.cpu_busy = take_u8(in) * 4,
+		.timer_cost = take_u8(in),
 	};
 	s->empty_holds = min(s->holds, take_u8(in));
 	s->held_frames = s->frames / 2;

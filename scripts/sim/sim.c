@@ -237,6 +237,7 @@ static void sim_window(struct sim *sim)
 	s->nic_bytes = s->bytes;	/* it has one queue */
 	s->ring_size = sim->scen->ring;
 	s->cpu_busy = min_t(u64, 1024, sim->win.busy * 1024 / window_ns);
+	s->timer_cost = sim->scen->cost.timer / 100;
 	sim_decide(sim);
 	sim->res->decisions++;
 	if (!sim->policy->passive && sim->policy != &vcoal_policy_fixed)
