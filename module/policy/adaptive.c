@@ -214,8 +214,10 @@ static void adaptive_in_try(struct adaptive_state *st,
 	verdict = adaptive_judge(st, now);
 	if (verdict >= ADAPTIVE_DOUBTFUL)
 		adaptive_check(st, now);
-	else if (full && verdict == ADAPTIVE_SPARSE)
+	else if (verdict == ADAPTIVE_SPARSE && full)
 		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
+	else if (verdict == ADAPTIVE_SPARSE && adaptive_single(now->sample))
+		adaptive_fail(st, st->off.rate, VCOAL_REASON_CLOSED_LOOP);
 	else if (full)
 		adaptive_keep(st, now, false);
 }

@@ -17,6 +17,12 @@ static inline bool adaptive_alone(const struct adaptive_state *st)
 	return st->batch == 1 && st->alike >= ADAPTIVE_ALIKE / 2;
 }
 
+/* Did all holds release a frame, and no more? */
+static inline bool adaptive_single(const struct vcoal_sample *s)
+{
+	return s->holds && s->held_frames == s->holds;
+}
+
 /* Most of the window was silence: it says nothing about a pace. */
 static inline bool adaptive_silent(const struct meter_reading *now)
 {
