@@ -335,6 +335,26 @@ static void gate_rescues_what_is_no_interrupt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcoal_gate_hold_ns(&guest->gate), 0);
 }
 
+/* An interrupt that nobody asked about brings what is kept. */
+static void gate_is_told_of_what_passed(struct kunit *test)
+{
+	struct guest *guest = guest_new(test, HOLD_NS, 0);
+	struct vcoal_gate *gate = &guest->gate;
+
+	KUNIT_EXPECT_TRUE(test, vcoal_gate_notify(gate, 1));
+	KUNIT_EXPECT_FALSE(test, vcoal_gate_notify(gate, 2));
+	spin_lock_bh(&gate->lock);
+	vcoal_gate_passed(gate, 3);
+	spin_unlock_bh(&gate->lock);
+	msleep(100);
+
+	KUNIT_EXPECT_EQ(test, READ_ONCE(guest->delivered), 0);
+	KUNIT_EXPECT_EQ(test, gate->q.count.irqs, 2);
+	KUNIT_EXPECT_EQ(test, gate->q.count.packets, 6);
+	KUNIT_EXPECT_EQ(test, gate->q.count.holds, 1);
+	KUNIT_EXPECT_EQ(test, gate->q.count.held_packets, 5);
+}
+
 static void gate_feeds_the_windows(struct kunit *test)
 {
 	struct guest *guest = guest_new(test, HOLD_NS, 0);
@@ -368,6 +388,7 @@ static struct kunit_case gate_cases[] = {
 	KUNIT_CASE(gate_delivers_what_is_no_interrupt),
 	KUNIT_CASE(gate_leaves_its_account_to_who_keeps_it),
 	KUNIT_CASE(gate_rescues_what_is_no_interrupt),
+	KUNIT_CASE(gate_is_told_of_what_passed),
 	KUNIT_CASE(gate_feeds_the_windows),
 	{}
 };

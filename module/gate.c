@@ -222,6 +222,24 @@ void vcoal_gate_served(struct vcoal_gate *gate, u32 frames)
 }
 
 /**
+ * vcoal_gate_passed() - an interrupt went out that nobody asked the gate about
+ * @gate: locked
+ * @frames: since the last call
+ *
+ * It brings what is kept, should a hold have begun meanwhile.
+ */
+void vcoal_gate_passed(struct vcoal_gate *gate, u32 frames)
+{
+	lockdep_assert_held(&gate->lock);
+
+	if (!gate->open)
+		return;
+
+	gate->frames += frames;
+	gate_account(gate, vcoal_queue_clock(&gate->q), true);
+}
+
+/**
  * vcoal_gate_work() - the backend served frames and needs no interrupt
  * @gate: the queue's
  * @frames: since the last call of this or of vcoal_gate_notify()

@@ -86,12 +86,13 @@ static __always_inline struct vcoal_extent *vcoal_extent_find(void)
 /**
  * vcoal_extent_begin() - from now on this task's callees matter
  * @call: what vcoal_extent_pause() finds
+ * @passes: do not redirect them, count them
  *
  * Context: process; not within another extent.
  *
  * Return: the extent, or NULL when all slots are taken: nothing is redirected
  */
-struct vcoal_extent *vcoal_extent_begin(void *call)
+struct vcoal_extent *vcoal_extent_begin(void *call, bool passes)
 {
 	struct vcoal_extent *set = vcoal_extent_set();
 	int i;
@@ -101,6 +102,8 @@ struct vcoal_extent *vcoal_extent_begin(void *call)
 			continue;
 		set[i].call = call;
 		set[i].paused = false;
+		set[i].passes = passes;
+		set[i].passed = 0;
 		return &set[i];
 	}
 
@@ -136,12 +139,20 @@ void vcoal_extent_resume(struct vcoal_extent *extent)
 /**
  * vcoal_extent_end() - this task's callees do not matter any more
  * @extent: from vcoal_extent_begin(), may be NULL
+ *
+ * Return: how many callees passed
  */
-void vcoal_extent_end(struct vcoal_extent *extent)
+u32 vcoal_extent_end(struct vcoal_extent *extent)
 {
-	if (extent)
-		/* Left before another takes it: pairs with cmpxchg(). */
-		smp_store_release(&extent->task, NULL);
+	u32 passed;
+
+	if (!extent)
+		return 0;
+	passed = extent->passed;
+	/* Left before another takes it: pairs with cmpxchg(). */
+	smp_store_release(&extent->task, NULL);
+
+	return passed;
 }
 
 static __always_inline void vcoal_func_enter(struct ftrace_ops *ops,
@@ -172,10 +183,13 @@ static void notrace vcoal_func_thunk_extent(unsigned long ip,
 					    struct ftrace_ops *ops,
 					    struct ftrace_regs *fregs)
 {
-	const struct vcoal_extent *extent = vcoal_extent_find();
+	struct vcoal_extent *extent = vcoal_extent_find();
 
-	if (unlikely(extent) && in_task() && !irqs_disabled() &&
-	    !extent->paused)
+	if (likely(!extent) || !in_task() || irqs_disabled() || extent->paused)
+		return;
+	if (extent->passes)
+		extent->passed++;
+	else
 		vcoal_func_enter(ops, fregs);
 }
 
@@ -216,7 +230,7 @@ static int vcoal_func_filter(struct vcoal_func_hook *hook)
 {
 	int err;
 
-	if (!hook->mine)
+	if (!hook->local)
 		return ftrace_set_filter_ip(&hook->ops,
 					    (unsigned long)hook->theirs, 0, 0);
 
@@ -276,7 +290,7 @@ int vcoal_func_hook(struct vcoal_func_hook *hook)
 {
 	int err;
 
-	if (hook->mine)
+	if (hook->local)
 		return vcoal_func_register(hook);
 
 	hook->theirs = __symbol_get(hook->name);

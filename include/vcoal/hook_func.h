@@ -17,9 +17,11 @@
  *	(required)
  * @extent_only: redirect only what a task calls between vcoal_extent_begin()
  *	and _end(); the cheapest answer for all others
- * @mine: for a function that is not exported: ftrace finds it by its name, and
- *	a call is redirected when this says so. @ip lies in the first bytes of
- *	what was called, @arg is its first argument. Any context; notrace
+ * @local: it is not exported: ftrace finds it by its name, and whether it is the
+ *	one, @mine must tell
+ * @mine: redirect a call only when this says so (optional). @ip lies in the
+ *	first bytes of what was called, @arg is its first argument. Any context;
+ *	notrace
  * @theirs: the function itself, NULL while it is not hooked, and when it is not
  *	exported. A call from this module reaches it, unless @extent_only: then
  *	within vcoal_extent_pause()
@@ -31,6 +33,7 @@ struct vcoal_func_hook {
 	const char *name;
 	void *ours;
 	bool extent_only;
+	bool local;
 	bool (*mine)(unsigned long ip, unsigned long arg);
 	void *theirs;
 	long __percpu *inside;
@@ -44,11 +47,15 @@ struct vcoal_func_hook {
  * @task: which, NULL when this slot is free
  * @call: what the call is about; on the task's stack
  * @paused: the callees are our own for the moment
+ * @passes: callees are counted, not redirected
+ * @passed: so many
  */
 struct vcoal_extent {
 	struct task_struct *task;
 	void *call;
 	bool paused;
+	bool passes;
+	u32 passed;
 } __aligned(32);	/* found by a shift */
 
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
@@ -56,10 +63,10 @@ bool vcoal_func_known(const char *name);
 int __must_check vcoal_func_hook(struct vcoal_func_hook *hook);
 void vcoal_func_unhook(struct vcoal_func_hook *hook);
 void vcoal_func_unhook_all(struct vcoal_func_hook *hooks, int n);
-struct vcoal_extent *vcoal_extent_begin(void *call);
+struct vcoal_extent *vcoal_extent_begin(void *call, bool passes);
 struct vcoal_extent *vcoal_extent_pause(void);
 void vcoal_extent_resume(struct vcoal_extent *extent);
-void vcoal_extent_end(struct vcoal_extent *extent);
+u32 vcoal_extent_end(struct vcoal_extent *extent);
 #else
 static inline bool vcoal_func_known(const char *name)
 {
@@ -77,7 +84,7 @@ static inline void vcoal_func_unhook_all(struct vcoal_func_hook *hooks, int n)
 {
 }
 
-static inline struct vcoal_extent *vcoal_extent_begin(void *call)
+static inline struct vcoal_extent *vcoal_extent_begin(void *call, bool passes)
 {
 	return NULL;
 }
@@ -88,7 +95,12 @@ static inline struct vcoal_extent *vcoal_extent_pause(void)
 }
 
 static inline void vcoal_extent_resume(struct vcoal_extent *extent) { }
-static inline void vcoal_extent_end(struct vcoal_extent *extent) { }
+
+static inline u32 vcoal_extent_end(struct vcoal_extent *extent)
+{
+	return 0;
+}
+
 #endif
 
 /**

@@ -26,6 +26,20 @@ struct vhc_queue {
 
 static_assert(offsetof(struct vhc_queue, gate.q) == 0);
 
+/**
+ * vhk_active() - does it matter when a transmit queue runs?
+ * @queue: any
+ *
+ * Return: true while kicks are to be held, or one was
+ */
+static __always_inline bool vhk_active(const struct vhc_queue *queue)
+{
+	const struct vcoal_hold *hold = &queue->gate.q.hold;
+
+	return vcoal_hold_wanted(hold) || vcoal_hold_running(hold) ||
+	       READ_ONCE(queue->kick.due);
+}
+
 void vhc_open(struct vhc_queue *queue);
 void vhc_close(struct vhc_queue *queue);
 bool __must_check vhc_signal(struct vhc_queue *queue, struct eventfd_ctx *ctx,

@@ -45,6 +45,22 @@ struct vhn_dev *vhn_dev_find(const void *dev)
 	return key ? container_of(key, struct vhn_dev, key) : NULL;
 }
 
+/**
+ * vhn_dev_queue() - a queue of the device that vhost means
+ * @dev: its struct vhost_dev
+ * @dir: direction
+ *
+ * Context: an RCU reader.
+ *
+ * Return: the queue while it is hooked, or NULL
+ */
+struct vhc_queue *vhn_dev_queue(const void *dev, enum vcoal_dir dir)
+{
+	struct vhn_dev *vhn = vhn_dev_find(dev);
+
+	return vhn ? rcu_dereference(vhn->queue[dir]) : NULL;
+}
+
 /*
  * A worker is a thread of the VMM, or a kernel thread that uses its memory.
  */

@@ -34,6 +34,7 @@ struct vhn_dev {
 };
 
 struct vhn_dev *vhn_dev_find(const void *dev);
+struct vhc_queue *vhn_dev_queue(const void *dev, enum vcoal_dir dir);
 void vhn_dev_meet(const void *dev);
 void vhn_dev_deliver(struct vhn_dev *vhn);
 void vhn_dev_bury(struct vhn_dev *vhn);

@@ -9,11 +9,15 @@
  * an event index the guest kicks no more until then, for vhost has not looked.
  * One kick, one wake-up and one interrupt remain of the batch.
  *
- * Where runs cannot be seen (vhost_run.c), or a number of frames shall end holds
- * (those that wait behind a kick are not known), signals are held by the gate
- * as for receive. So they are where nothing is to be held. Settings change
- * while something is kept, and both kinds share a hold: @kept says which, and
- * who finds the other running passes.
+ * Only a run that found the ring empty (vhost_enable_notify(), @asked) is followed
+ * by one that is a kick's: a run that was cut short (256 packets, 512 KB) goes on by
+ * itself, and must not wait. Nothing else tells the two apart: while the end of a
+ * run is on its way through the tap, kicks come, too.
+ *
+ * Where runs are not seen (vhost_run.c), or a number of frames shall end holds (the
+ * operator's, for all vhost knows are those of a run), signals are held by the
+ * gate as for receive. Settings change while something is kept, and both kinds
+ * share a hold: @kept says which, and who finds the other running passes.
  *
  * Clause by clause, all under the gate's lock where nothing else is said:
  *
@@ -42,11 +46,11 @@
  *	releases what is kept, and forgets vq and key, and only then it leaves
  *	vhn->queue[]. So whoever does not find it there, in the middle of 4 or 5,
  *	comes after its last release.
- *  7. When the hooks go (rmmod), first those of vhost_run.c: nobody is inside any
- *	more, no kick is kept. Then that of vhost_add_used_and_signal_n(): nothing
- *	is learned. Then all queues release what is kept and forget, and only then
- *	those go that take care of 2 to 5. vhost's own flushes find what was
- *	released in the list.
+ *  7. When the hooks go (rmmod), first those of vhost_run.c: nobody is in
+ *	vhr_handle() any more, no kick is kept. Then that of
+ *	vhost_add_used_and_signal_n(): nothing is learned. Then all queues
+ *	release what is kept and forget, and only then those go that take care
+ *	of 2 to 5. vhost's own flushes find what was released in the list.
  *  8. vhost_net goes when it has no device any more, so there is no run. vhost
  *	goes after it.
  *  9. A queue that was found is used under RCU only, on both sides of the run:
@@ -55,34 +59,19 @@
  */
 #include "vhost_kick.h"
 
+#include <linux/ktime.h>
 #include <linux/minmax.h>
-#include <linux/rcupdate.h>
 #include <vcoal/adapter.h>
 #include "vhost_call.h"
 #include "vhost_run.h"
 
 /**
- * vhk_find() - the queue that a work belongs to
- * @work: vhost's
- *
- * Context: an RCU reader.
- *
- * Return: the queue, or NULL when it was not learned
- */
-struct vhc_queue *vhk_find(const void *work)
-{
-	struct vcoal_key *key = vcoal_key_find(work);
-
-	return key ? container_of(key, struct vhc_queue, kick.key) : NULL;
-}
-
-/**
- * vhk_learn() - from now on kicks of a queue can be held
- * @queue: a transmit queue, in a run
- * @work: what is run
+ * vhk_know() - from now on kicks of this queue may be held
+ * @queue: a transmit queue; this is a run of it
  * @vq: its struct vhost_virtqueue
+ * @work: that runs it
  */
-void vhk_learn(struct vhc_queue *queue, const void *work, void *vq)
+void vhk_know(struct vhc_queue *queue, void *vq, const void *work)
 {
 	struct vhk_kick *kick = &queue->kick;
 
@@ -207,16 +196,22 @@ bool vhk_notify(struct vhc_queue *queue, u32 frames)
  * vhk_work() - vcoal_gate_work(), where a kick may be what is held
  * @queue: any
  * @frames: since the last call of this or of vhk_notify()
+ * @signalled: an interrupt went with them that vhk_notify() was not asked about
  */
-void vhk_work(struct vhc_queue *queue, u32 frames)
+void vhk_work(struct vhc_queue *queue, u32 frames, bool signalled)
 {
 	struct vcoal_gate *gate = &queue->gate;
 
 	spin_lock_bh(&gate->lock);
-	if (!gate->open || !vhk_holds(queue))
-		vcoal_gate_served(gate, frames);
-	else
+	if (gate->open && vhk_holds(queue)) {
+		if (signalled)
+			vcoal_queue_irq(&gate->q);
 		vhk_count(queue, frames);
+	} else if (signalled) {
+		vcoal_gate_passed(gate, frames);
+	} else {
+		vcoal_gate_served(gate, frames);
+	}
 	spin_unlock_bh(&gate->lock);
 }
 
@@ -239,8 +234,9 @@ bool vhk_deliver(struct vhc_queue *queue)
 	kick->held = vcoal_hold_end(&queue->gate.q.hold, now);
 	kick->last = now;
 	if (kick->vq) {
+		/* Pairs with READ_ONCE() in vhk_active(). */
 		WRITE_ONCE(kick->due, true);
-		vhr_queue(kick->vq);
+		vhr_again(kick->vq);
 	}
 
 	return true;
@@ -259,7 +255,7 @@ static u32 vhk_hold_ns(const struct vhc_queue *queue)
 		   READ_ONCE(queue->gate.q.guard_ns));
 }
 
-static void vhk_begin(struct vhk_kick *kick, u64 now)
+static void vhk_run(struct vhk_kick *kick, u64 now)
 {
 	WRITE_ONCE(kick->due, false);
 	WRITE_ONCE(kick->asked, false);
@@ -269,26 +265,17 @@ static void vhk_begin(struct vhk_kick *kick, u64 now)
 		kick->last = now;
 }
 
-/* Nothing is kept, was, or shall be: the lock would tell no more. */
-static bool vhk_idle(const struct vhc_queue *queue)
-{
-	const struct vcoal_hold *hold = &queue->gate.q.hold;
-
-	/* @due is written before the run that asks here is queued. */
-	return !vcoal_hold_wanted(hold) && !vcoal_hold_running(hold) &&
-	       !READ_ONCE(queue->kick.due);
-}
-
-static enum vhk_verdict vhk_event(struct vhc_queue *queue)
+/* Return: shall the queue run? */
+static bool vhk_event(struct vhc_queue *queue)
 {
 	struct vhk_kick *kick = &queue->kick;
 	u64 now, since_last;
 	u32 ns;
 
 	if (!queue->gate.open)
-		return VHK_PASS;
+		return true;
 	if (kick->kept)
-		return VHK_KEEP;
+		return false;
 
 	ns = vhk_hold_ns(queue);
 	now = ns ? ktime_get_ns() : vcoal_queue_clock(&queue->gate.q);
@@ -296,44 +283,35 @@ static enum vhk_verdict vhk_event(struct vhc_queue *queue)
 	if (since_last < ns) {
 		kick->kept = true;
 		vcoal_gate_begin(&queue->gate, now, ns - since_last);
-		return VHK_KEEP;
+		return false;
 	}
-	vhk_begin(kick, now);
+	vhk_run(kick, now);
 
-	return VHK_RUN;
+	return true;
 }
 
 /**
- * vhk_enter() - the worker is about to run a queue
- * @queue: known
+ * vhk_begin() - the worker comes to a queue
+ * @queue: a transmit queue that is known
  *
- * Context: process, an RCU reader.
- *
- * Return: whether it shall
+ * Return: shall it run? Else its kick is kept
  */
-enum vhk_verdict vhk_enter(struct vhc_queue *queue)
+bool vhk_begin(struct vhc_queue *queue)
 {
-	enum vhk_verdict verdict;
-
-	if (vhk_idle(queue)) {
-		WRITE_ONCE(queue->kick.asked, false);
-		return VHK_PASS;
-	}
+	bool pass;
 
 	spin_lock_bh(&queue->gate.lock);
-	verdict = vhk_event(queue);
+	pass = vhk_event(queue);
 	spin_unlock_bh(&queue->gate.lock);
 
-	return verdict;
+	return pass;
 }
 
 /**
- * vhk_leave() - the run is over
- * @queue: the one that is known now by the same work
- *
- * Context: process, an RCU reader.
+ * vhk_end() - the worker leaves a queue
+ * @queue: known, perhaps only since
  */
-void vhk_leave(struct vhc_queue *queue)
+void vhk_end(struct vhc_queue *queue)
 {
 	struct vhk_kick *kick = &queue->kick;
 

@@ -6,13 +6,6 @@
 
 struct vhc_queue;
 
-/* What becomes of a kick. */
-enum vhk_verdict {
-	VHK_KEEP,
-	VHK_PASS,	/* as if we were not there */
-	VHK_RUN,	/* a run that is accounted for as one */
-};
-
 /**
  * struct vhk_kick - the guest's kicks of one transmit queue
  * @key: finds the queue by its work, while @vq is set
@@ -41,23 +34,22 @@ struct vhk_kick {
 	u32 frames;
 };
 
-struct vhc_queue *vhk_find(const void *work);
-void vhk_learn(struct vhc_queue *queue, const void *work, void *vq);
+void vhk_know(struct vhc_queue *queue, void *vq, const void *work);
 void vhk_forget(struct vhc_queue *queue);
 void vhk_bury(struct vhc_queue *queue);
 bool __must_check vhk_notify(struct vhc_queue *queue, u32 frames);
-void vhk_work(struct vhc_queue *queue, u32 frames);
+void vhk_work(struct vhc_queue *queue, u32 frames, bool signalled);
 bool vhk_deliver(struct vhc_queue *queue);
-enum vhk_verdict __must_check vhk_enter(struct vhc_queue *queue);
-void vhk_leave(struct vhc_queue *queue);
+bool __must_check vhk_begin(struct vhc_queue *queue);
+void vhk_end(struct vhc_queue *queue);
 
 /**
- * vhk_known() - was vhk_learn() successful?
+ * vhk_known() - was vhk_know() called?
  * @kick: a queue's
  */
 static inline bool vhk_known(const struct vhk_kick *kick)
 {
-	/* Pairs with WRITE_ONCE() in vhk_learn(); old news are harmless. */
+	/* Pairs with WRITE_ONCE() in vhk_know(); old news are harmless. */
 	return READ_ONCE(kick->vq);
 }
 

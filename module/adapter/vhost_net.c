@@ -87,17 +87,32 @@ static void vhn_ctx_put(struct eventfd_ctx *ctx)
 
 /* Traffic. */
 
+/*
+ * Return: may all signals of the batch pass? While nothing is held, counting
+ * them is all: the queue's next hold begins after this call at the earliest.
+ */
+static bool vhn_passes(const struct vhn_call *call)
+{
+	const struct vhc_queue *queue;
+	bool passes;
+
+	rcu_read_lock();
+	queue = vhn_dev_queue(call->dev, call->dir);
+	passes = !queue || !(vcoal_hold_wanted(&queue->gate.q.hold) ||
+			     vcoal_hold_running(&queue->gate.q.hold));
+	rcu_read_unlock();
+
+	return passes;
+}
+
 /* Return: shall the signal pass? */
 static bool vhn_event(struct vhn_call *call, struct eventfd_ctx *ctx)
 {
-	struct vhc_queue *queue = NULL;
-	struct vhn_dev *vhn;
+	struct vhc_queue *queue;
 	bool pass = true;
 
 	rcu_read_lock();
-	vhn = vhn_dev_find(call->dev);
-	if (vhn)
-		queue = rcu_dereference(vhn->queue[call->dir]);
+	queue = vhn_dev_queue(call->dev, call->dir);
 	if (queue) {
 		pass = vhc_signal(queue, ctx, call->frames);
 		call->frames = 0;
@@ -124,7 +139,7 @@ static u64 vhn_signal(struct eventfd_ctx *ctx)
 }
 
 /* Return: is the device known? */
-static bool vhn_served(const struct vhn_call *call, void *vq)
+static bool vhn_served(const struct vhn_call *call, void *vq, bool signalled)
 {
 	struct vhc_queue *queue = NULL;
 	struct vhn_dev *vhn;
@@ -134,7 +149,7 @@ static bool vhn_served(const struct vhn_call *call, void *vq)
 	if (vhn)
 		queue = rcu_dereference(vhn->queue[call->dir]);
 	if (queue && call->frames)
-		vhk_work(queue, call->frames);
+		vhk_work(queue, call->frames, signalled);
 	if (queue && call->dir == VCOAL_TX &&
 	    unlikely(!vhk_known(&queue->kick)))
 		vhr_learn(queue, vq);
@@ -159,11 +174,13 @@ vhn_add_used(void *dev, void *vq, const struct vring_used_elem *heads,
 		.dir = heads->len ? VCOAL_RX : VCOAL_TX,
 		.frames = vcoal_vhost_count(arg4, arg5),
 	};
-	struct vcoal_extent *extent = vcoal_extent_begin(&call);
+	struct vcoal_extent *extent = vcoal_extent_begin(&call,
+							 vhn_passes(&call));
+	bool signalled;
 
 	theirs(dev, vq, heads, arg4, arg5);
-	vcoal_extent_end(extent);
-	if (unlikely(!vhn_served(&call, vq)))
+	signalled = vcoal_extent_end(extent);
+	if (unlikely(!vhn_served(&call, vq, signalled)))
 		vhn_dev_meet(dev);
 	vcoal_func_leave(&vhn_hooks[VHN_ADD_USED]);
 }

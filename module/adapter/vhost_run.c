@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs of a transmit queue by vhost's worker.
+ * Runs of a transmit queue: how vhost's worker comes to them, and to which
+ * queue a work belongs. What a run means to a kick is in vhost_kick.c.
  *
- * Two functions are redirected:
+ *  handle_tx_kick(work) - static in vhost_net: ftrace finds it by its name, and it
+ *	is called through work->fn. Where fn is not what was called, the work is
+ *	not what we think: not redirected.
+ *  vhost_enable_notify(dev, vq) - a run found the ring empty.
  *
- *  handle_tx_kick(work) - the worker runs the queue. That is a kick, or one that
- *	we released, or vhost that goes on after it let others run. It is static
- *	in vhost_net, found by its name, and called through work->fn. Where fn
- *	is not what was called, the work is not what we think: not redirected.
- *  vhost_enable_notify(dev, vq) - a run found the ring empty. Only then the
- *	next run is a kick's: one that was cut short (256 packets, 512 KB) goes
- *	on by itself, and must not wait. Nothing else tells the two apart: while
- *	the end of a run is on its way through the tap, kicks come, too.
+ * While nothing is held both are left alone: telling so takes a third of what a
+ * redirect does. What is missed then is only that a queue asked for kicks, so its
+ * first kick under a hold passes.
  *
- * Which queue is it? A work that no queue knows is shown while it runs, and
- * where vhost reports packets of a queue whose work is not known, the task that
- * does so knows both.
- *
- * To make the worker run a queue, vhost_exceeds_weight(vq, INT_MAX, INT_MAX) is
- * called: since 5.2 it queues the work of vq, and takes no lock.
+ * A work is learned: who runs one that no queue knows says so, and the queue that
+ * then reports packets takes it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -27,7 +22,7 @@
 #include <linux/limits.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
+#include <vcoal/adapter.h>
 #include <vcoal/compat.h>
 #include <vcoal/hook_func.h>
 #include "vhost_call.h"
@@ -60,6 +55,16 @@ static bool vhr_ready;
 /* vhost_exceeds_weight() */
 static bool (*vhr_exceeds_weight)(void *vq, int packets, int bytes);
 
+/* Which queue is it? */
+
+static struct vhc_queue *vhr_find(const void *work)
+{
+	struct vcoal_key *key = vcoal_key_find(work);
+
+	return key ? container_of(key, struct vhc_queue, kick.key) : NULL;
+}
+
+/* vhr_learn() looks at it from within the run. */
 static void vhr_show(struct vcoal_vhost_work *work)
 {
 	if (READ_ONCE(vhr_ready) && !READ_ONCE(vhr_unknown.task) &&
@@ -79,75 +84,82 @@ static void vhr_hide(void)
  * @queue: a transmit queue
  * @vq: its struct vhost_virtqueue, which has the work in it
  *
- * Context: who is in a run of it, perhaps one that is shown.
+ * Context: who is in a run of it, perhaps one that vhr_show() showed.
  */
 void vhr_learn(struct vhc_queue *queue, void *vq)
 {
 	/* Only the task itself writes its name there. */
 	if (READ_ONCE(vhr_unknown.task) == current &&
 	    vhr_unknown.work - vq < PAGE_SIZE)
-		vhk_learn(queue, vhr_unknown.work, vq);
+		vhk_know(queue, vq, vhr_unknown.work);
 }
 
 /**
- * vhr_queue() - let the worker run a queue
- * @vq: a struct vhost_virtqueue that is alive
+ * vhr_again() - have the worker run a queue
+ * @vq: its struct vhost_virtqueue
  *
- * Context: any.
+ * Since 5.2 this queues the work of vq, and takes no lock.
  */
-void __nocfi vhr_queue(void *vq)
+void __nocfi vhr_again(void *vq)
 {
 	vhr_exceeds_weight(vq, INT_MAX, INT_MAX);
 }
 
 /* The functions that run in place of vhost's. */
 
-/* Which function it is can only be told from what is called. */
-static bool notrace vhr_mine(unsigned long ip, unsigned long arg)
+static bool vhr_enter(struct vcoal_vhost_work *work)
 {
-	const struct vcoal_vhost_work *work = (const void *)arg;
-
-	return ip - (unsigned long)work->fn < VHR_ENTRY_SIZE;
-}
-
-static enum vhk_verdict vhr_begin(struct vcoal_vhost_work *work)
-{
-	enum vhk_verdict verdict = VHK_PASS;
 	struct vhc_queue *queue;
+	bool pass = true;
 
 	rcu_read_lock();
-	queue = vhk_find(work);
-	if (likely(queue))
-		verdict = vhk_enter(queue);
+	queue = vhr_find(work);
+	if (queue)
+		pass = vhk_begin(queue);
 	else
 		vhr_show(work);
 	rcu_read_unlock();
 
-	return verdict;
+	return pass;
 }
 
-static void vhr_end(const struct vcoal_vhost_work *work)
+static void vhr_leave(const struct vcoal_vhost_work *work)
 {
 	struct vhc_queue *queue;
 
+	vhr_hide();
 	rcu_read_lock();
-	queue = vhk_find(work);
+	queue = vhr_find(work);
 	if (queue)
-		vhk_leave(queue);
+		vhk_end(queue);
 	rcu_read_unlock();
 }
 
-static void __nocfi vhr_handle_tx_kick(struct vcoal_vhost_work *work)
+static void __nocfi vhr_handle(struct vcoal_vhost_work *work)
 {
-	enum vhk_verdict verdict = vhr_begin(work);
-
-	if (verdict != VHK_KEEP)
+	if (vhr_enter(work)) {
 		work->fn(work);
-	if (verdict == VHK_RUN)
-		vhr_end(work);
-	else
-		vhr_hide();
+		vhr_leave(work);
+	}
 	vcoal_func_leave(&vhr_hooks[VHR_TX_KICK]);
+}
+
+/* Which function it is can only be told from what is called. */
+static bool notrace vhr_kick_matters(unsigned long ip, unsigned long arg)
+{
+	const struct vcoal_vhost_work *work = (const void *)arg;
+	const struct vhc_queue *queue;
+	bool matters;
+
+	if (ip - (unsigned long)work->fn >= VHR_ENTRY_SIZE)
+		return false;
+
+	rcu_read_lock();
+	queue = vhr_find(work);
+	matters = !queue || vhk_active(queue);
+	rcu_read_unlock();
+
+	return matters;
 }
 
 static bool __nocfi vhr_enable_notify(void *dev, void *vq)
@@ -155,15 +167,12 @@ static bool __nocfi vhr_enable_notify(void *dev, void *vq)
 	bool (*theirs)(void *dev, void *vq) =
 		vhr_hooks[VHR_ENABLE_NOTIFY].theirs;
 	bool more = theirs(dev, vq);
-	struct vhc_queue *queue = NULL;
-	struct vhn_dev *vhn;
+	struct vhc_queue *queue;
 
 	rcu_read_lock();
-	vhn = vhn_dev_find(dev);
-	if (vhn)
-		queue = rcu_dereference(vhn->queue[VCOAL_TX]);
+	queue = vhn_dev_queue(dev, VCOAL_TX);
 	if (queue && READ_ONCE(queue->kick.vq) == vq)
-		/* Pairs with READ_ONCE() in vhost_kick.c. */
+		/* Pairs with READ_ONCE() in vhk_hold_ns(). */
 		WRITE_ONCE(queue->kick.asked, !more);
 	rcu_read_unlock();
 	vcoal_func_leave(&vhr_hooks[VHR_ENABLE_NOTIFY]);
@@ -171,15 +180,30 @@ static bool __nocfi vhr_enable_notify(void *dev, void *vq)
 	return more;
 }
 
+static bool notrace vhr_enable_matters(unsigned long ip, unsigned long arg)
+{
+	const struct vhc_queue *queue;
+	bool matters;
+
+	rcu_read_lock();
+	queue = vhn_dev_queue((const void *)arg, VCOAL_TX);
+	matters = queue && vhk_active(queue);
+	rcu_read_unlock();
+
+	return matters;
+}
+
 static struct vcoal_func_hook vhr_hooks[VHR_FUNCS] = {
 	[VHR_TX_KICK] = {
 		.name	= "handle_tx_kick",
-		.ours	= vhr_handle_tx_kick,
-		.mine	= vhr_mine,
+		.ours	= vhr_handle,
+		.local	= true,
+		.mine	= vhr_kick_matters,
 	},
 	[VHR_ENABLE_NOTIFY] = {
 		.name	= "vhost_enable_notify",
 		.ours	= vhr_enable_notify,
+		.mine	= vhr_enable_matters,
 	},
 };
 
@@ -204,7 +228,7 @@ static int vhr_hook_all(void)
 }
 
 /**
- * vhr_up() - see runs, if vhost_net is there
+ * vhr_up() - hold kicks, if vhost_net is there
  *
  * Context: process; vhost's functions are redirected. May be called again.
  */
@@ -227,7 +251,7 @@ void vhr_up(void)
 }
 
 /**
- * vhr_down() - see no run any more, so keep no kick
+ * vhr_down() - keep no kick any more
  *
  * What is kept must be released, and queues be forgotten, by the caller.
  *
