@@ -70,6 +70,29 @@ static void does_not_hold_what_comes_rarely(struct kunit *test)
 	KUNIT_EXPECT_LT(test, traffic_run(&asked, load, REST), REST / 50);
 }
 
+/*
+ * A check that is due after silence begins when it knows the load, not with the
+ * first few frames: those before the next load would make it look like a loop.
+ */
+static void checks_what_it_measured(struct kunit *test)
+{
+	const struct traffic slow = { .gap_ns = 40000 };
+	const struct traffic few = { .gap_ns = 500000 };
+	const struct traffic fast = { .gap_ns = 10000 };
+	struct vcoal_sample silence;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &slow, 100);
+	KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	traffic_window(&few, BOUND_NS, &silence);
+	silence.window_ns = NSEC_PER_SEC;
+	traffic_ask(&asked, &silence);
+	traffic_run(&asked, &few, 4);
+	KUNIT_EXPECT_GT(test, traffic_run(&asked, &fast, 40), 30);
+	KUNIT_EXPECT_NE(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
+}
+
 /* Four frames in three holds: worth a timer of our own, not one that is an exit. */
 static void a_dear_timer_must_gather_more(struct kunit *test)
 {
@@ -353,6 +376,7 @@ static void survives_a_broken_state(struct kunit *test)
 static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE_PARAM(holds_what_comes_densely, dense_gen_params),
 	KUNIT_CASE_PARAM(does_not_hold_what_comes_rarely, sparse_gen_params),
+	KUNIT_CASE(checks_what_it_measured),
 	KUNIT_CASE(a_dear_timer_must_gather_more),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),

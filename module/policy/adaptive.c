@@ -276,6 +276,7 @@ static void adaptive_recheck(struct adaptive_state *st, u8 length)
 	st->length = length;
 	st->wait_ns = 0;
 	st->lone = 0;
+	st->stale = false;
 	if (st->lack)
 		meter_clear(&st->meter);
 }
@@ -309,10 +310,15 @@ static void adaptive_in_hold(struct adaptive_state *st,
 {
 	bool pays;
 
-	if (adaptive_silent(now))
+	if (adaptive_silent(now)) {
 		meter_clear(&st->meter);
+		st->stale = true;
+	}
+	/* The first few frames after silence are not what a check compares with. */
+	if (st->meter.frames >= ADAPTIVE_FRAMES)
+		st->stale = false;
 	if (!st->wait_ns && st->meter.steady >= ADAPTIVE_STEADY &&
-	    !now->limits->trial) {
+	    !st->stale && !now->limits->trial) {
 		meter_result(&st->meter, &st->on);
 		adaptive_check(st, now);
 		return;

@@ -84,6 +84,7 @@ enum adaptive_verdict {
  * @shut: least level that a closed loop bears
  * @alike: holds in a row with @batch frames
  * @lonelies: how often @lone let go and the rate did not rise
+ * @stale: after silence, until some frames were measured
  */
 struct adaptive_state {
 	struct meter meter;
@@ -109,6 +110,7 @@ struct adaptive_state {
 	u8 shut;
 	u8 alike;
 	u8 lonelies;
+	bool stale;
 };
 
 #endif /* _VCOAL_POLICY_ADAPTIVE_H */
