@@ -18,7 +18,7 @@ EVERYBODY = (*hostload.EVERYBODY, POLLING)
 # a load that broke so many hosts is not tried again
 BREAKS = 2
 # a host takes some minutes
-PHASES = 2
+PHASES = 3
 TEXT = """# A KVM host
 
 {head}
