@@ -226,7 +226,8 @@ void vcoal_gate_served(struct vcoal_gate *gate, u32 frames)
  * @gate: locked
  * @frames: since the last call
  *
- * It brings what is kept, should a hold have begun meanwhile.
+ * Should a hold run all the same, what is kept goes out as well: twice is better
+ * than not at all.
  */
 void vcoal_gate_passed(struct vcoal_gate *gate, u32 frames)
 {
@@ -236,7 +237,12 @@ void vcoal_gate_passed(struct vcoal_gate *gate, u32 frames)
 		return;
 
 	gate->frames += frames;
-	gate_account(gate, vcoal_queue_clock(&gate->q), true);
+	if (likely(!vcoal_hold_running(&gate->q.hold))) {
+		gate_account(gate, vcoal_queue_clock(&gate->q), true);
+		return;
+	}
+	vcoal_queue_irq(&gate->q);
+	gate_deliver(gate, ktime_get_ns());
 }
 
 /**

@@ -20,8 +20,8 @@
  * @local: it is not exported: ftrace finds it by its name, and whether it is the
  *	one, @mine must tell
  * @mine: redirect a call only when this says so (optional). @ip lies in the
- *	first bytes of what was called, @arg is its first argument. Any context;
- *	notrace
+ *	first bytes of what was called, @arg is its first argument. Any context
+ *	that calls the function; notrace, does not sleep
  * @theirs: the function itself, NULL while it is not hooked, and when it is not
  *	exported. A call from this module reaches it, unless @extent_only: then
  *	within vcoal_extent_pause()

@@ -12,7 +12,8 @@
  * Only a run that found the ring empty (vhost_enable_notify(), @asked) is followed
  * by one that is a kick's: a run that was cut short (256 packets, 512 KB) goes on by
  * itself, and must not wait. Nothing else tells the two apart: while the end of a
- * run is on its way through the tap, kicks come, too.
+ * run is on its way through the tap, kicks come, too. What vhost itself queues
+ * otherwise (zero copies that are done, busy polling) waits as a kick does.
  *
  * Where runs are not seen (vhost_run.c), or a number of frames shall end holds (the
  * operator's, for all vhost knows are those of a run), signals are held by the

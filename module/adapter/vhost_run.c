@@ -8,9 +8,9 @@
  *	not what we think: not redirected.
  *  vhost_enable_notify(dev, vq) - a run found the ring empty.
  *
- * While nothing is held both are left alone: telling so takes a third of what a
- * redirect does. What is missed then is only that a queue asked for kicks, so its
- * first kick under a hold passes.
+ * While a queue that is known holds nothing both are left alone: telling so takes
+ * a third of what a redirect does. What is missed then is only that it asked for
+ * kicks, so its first kick under a hold passes.
  *
  * A work is learned: who runs one that no queue knows says so, and the queue that
  * then reports packets takes it.
@@ -148,7 +148,7 @@ static void __nocfi vhr_handle(struct vcoal_vhost_work *work)
 static bool notrace vhr_kick_matters(unsigned long ip, unsigned long arg)
 {
 	const struct vcoal_vhost_work *work = (const void *)arg;
-	const struct vhc_queue *queue;
+	struct vhc_queue *queue;
 	bool matters;
 
 	if (ip - (unsigned long)work->fn >= VHR_ENTRY_SIZE)
@@ -157,6 +157,9 @@ static bool notrace vhr_kick_matters(unsigned long ip, unsigned long arg)
 	rcu_read_lock();
 	queue = vhr_find(work);
 	matters = !queue || vhk_active(queue);
+	/* How a run ends that nobody sees is not known to the next. */
+	if (!matters)
+		WRITE_ONCE(queue->kick.asked, false);
 	rcu_read_unlock();
 
 	return matters;
@@ -171,7 +174,9 @@ static bool __nocfi vhr_enable_notify(void *dev, void *vq)
 
 	rcu_read_lock();
 	queue = vhn_dev_queue(dev, VCOAL_TX);
-	if (queue && READ_ONCE(queue->kick.vq) == vq)
+	/* Not where it is called for a run of others: of receive, polling. */
+	if (queue && READ_ONCE(queue->kick.vq) == vq &&
+	    READ_ONCE(queue->kick.runner) == current)
 		/* Pairs with READ_ONCE() in vhk_hold_ns(). */
 		WRITE_ONCE(queue->kick.asked, !more);
 	rcu_read_unlock();

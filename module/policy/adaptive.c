@@ -276,7 +276,7 @@ static void adaptive_recheck(struct adaptive_state *st, u8 length)
 	st->length = length;
 	st->wait_ns = 0;
 	st->lone = 0;
-	st->stale = false;
+	st->stale = 0;
 	if (st->lack)
 		meter_clear(&st->meter);
 }
@@ -312,11 +312,11 @@ static void adaptive_in_hold(struct adaptive_state *st,
 
 	if (adaptive_silent(now)) {
 		meter_clear(&st->meter);
-		st->stale = true;
+		st->stale = 1;
 	}
 	/* The first few frames after silence are not what a check compares with. */
 	if (st->meter.frames >= ADAPTIVE_FRAMES)
-		st->stale = false;
+		st->stale = 0;
 	if (!st->wait_ns && st->meter.steady >= ADAPTIVE_STEADY &&
 	    !st->stale && !now->limits->trial) {
 		meter_result(&st->meter, &st->on);

@@ -110,7 +110,7 @@ struct adaptive_state {
 	u8 shut;
 	u8 alike;
 	u8 lonelies;
-	bool stale;
+	u8 stale;
 };
 
 #endif /* _VCOAL_POLICY_ADAPTIVE_H */

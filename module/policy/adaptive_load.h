@@ -20,7 +20,7 @@ static inline bool adaptive_alone(const struct adaptive_state *st)
 /* Did all holds release a frame, and no more? */
 static inline bool adaptive_single(const struct vcoal_sample *s)
 {
-	return s->holds && s->held_frames == s->holds;
+	return s->holds && !s->empty_holds && s->held_frames == s->holds;
 }
 
 /* Most of the window was silence: it says nothing about a pace. */

@@ -25,8 +25,9 @@ KICK_GAP_US = 200
 SLACK_NS = 300_000
 # what a signal may cost that is none of ours, in instructions
 FOREIGN_MAX = 60
-# instructions, so ns here, that deciding may cost what is not held
-DECIDE_MAX = 1500
+# instructions, so ns here, that deciding may cost what is not held, beside a
+# queue that never holds and is therefore spared half of what is redirected
+DECIDE_MAX = 1800
 RETRIES = 3
 # signals that are kept, and kicks, in each kernel
 HELD = int(os.environ.get("VCOAL_HELD", "70000"))
