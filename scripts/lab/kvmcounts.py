@@ -119,6 +119,8 @@ class Counts:
                 """))
             self.vm.configure()
             self.link.flood(20)
+        # the last sender must not count when both ends are asked in turn
+        self.host.run("sleep 3")
         exact(self.link.down(PACKETS, f"-r {RATE}"))
 
     def off_is_off(self):
