@@ -17,8 +17,6 @@ POLLING = peer.Peer(f"poll-{POLL_US}")
 EVERYBODY = (*hostload.EVERYBODY, POLLING)
 # a load that broke so many hosts is not tried again
 BREAKS = 2
-# a host takes some minutes
-PHASES = 3
 TEXT = """# A KVM host
 
 {head}
@@ -57,8 +55,7 @@ class Study(hosts.Study):
     """A host does what it can of a peer's loads in one go."""
 
     def __init__(self):
-        super().__init__(ADAPTER, RATES, kvmmachine.NS_PER_INSTRUCTION,
-                         PHASES)
+        super().__init__(ADAPTER, RATES, kvmmachine.NS_PER_INSTRUCTION)
         self.broken = {}
 
     def job(self, who, loads, phases, attempt):

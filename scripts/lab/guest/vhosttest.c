@@ -24,7 +24,8 @@
  * -l takes the legacy way to suppress interrupts and kicks (no event index), as
  * the driver does that has none; with it, no kick is sent before vhost has looked
  * at the ring. A frame that was transmitted is late when it comes to the tap so
- * much after it was put there. Prints one line of NAME=VALUE; exits with 1 when anything was lost.
+ * much after it was put there. Prints one line of NAME=VALUE; exits with 1 when
+ * anything was lost.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
