@@ -63,6 +63,18 @@ static u64 gate_clock(const struct vcoal_gate *gate, u32 ns)
 	return ns ? ktime_get_ns() : vcoal_queue_clock(&gate->q);
 }
 
+/* Nothing is held nor shall be, and nobody asks for the time: no frames wait. */
+static bool gate_only_counts(struct vcoal_gate *gate, u32 frames, bool irq)
+{
+	if (!vcoal_queue_only_counts(&gate->q))
+		return false;
+	if (irq)
+		vcoal_queue_irq(&gate->q);
+	vcoal_queue_count(&gate->q, frames, false);
+
+	return true;
+}
+
 /* How long an event of now must wait, counted from the last interrupt. */
 static u64 gate_wait(const struct vcoal_gate *gate, u64 now, u32 ns)
 {
@@ -162,7 +174,7 @@ bool vcoal_gate_event(struct vcoal_gate *gate, u32 frames)
 
 	lockdep_assert_held(&gate->lock);
 
-	if (!gate->open)
+	if (!gate->open || gate_only_counts(gate, frames, true))
 		return true;
 
 	ns = vcoal_gate_hold_ns(gate);
@@ -210,7 +222,7 @@ void vcoal_gate_served(struct vcoal_gate *gate, u32 frames)
 {
 	lockdep_assert_held(&gate->lock);
 
-	if (!gate->open)
+	if (!gate->open || gate_only_counts(gate, frames, false))
 		return;
 
 	gate->frames += frames;
@@ -233,7 +245,7 @@ void vcoal_gate_passed(struct vcoal_gate *gate, u32 frames)
 {
 	lockdep_assert_held(&gate->lock);
 
-	if (!gate->open)
+	if (!gate->open || gate_only_counts(gate, frames, true))
 		return;
 
 	gate->frames += frames;

@@ -58,7 +58,8 @@ struct vhc_queue *vhn_dev_queue(const void *dev, enum vcoal_dir dir)
 {
 	struct vhn_dev *vhn = vhn_dev_find(dev);
 
-	return vhn ? rcu_dereference(vhn->queue[dir]) : NULL;
+	return vhn ? rcu_dereference_check(vhn->queue[dir],
+					   rcu_read_lock_any_held()) : NULL;
 }
 
 /*

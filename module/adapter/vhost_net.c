@@ -30,6 +30,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/string.h>
 #include <uapi/linux/virtio_ring.h>
@@ -96,11 +97,12 @@ static bool vhn_passes(const struct vhn_call *call)
 	const struct vhc_queue *queue;
 	bool passes;
 
-	rcu_read_lock();
+	/* As in vhr_kick_matters(). */
+	preempt_disable();
 	queue = vhn_dev_queue(call->dev, call->dir);
 	passes = !queue || !(vcoal_hold_wanted(&queue->gate.q.hold) ||
 			     vcoal_hold_running(&queue->gate.q.hold));
-	rcu_read_unlock();
+	preempt_enable();
 
 	return passes;
 }
