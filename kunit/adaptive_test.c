@@ -121,6 +121,63 @@ static void lets_go_of_a_closed_loop(struct kunit *test)
 	KUNIT_EXPECT_LT(test, traffic_run(&asked, load, REST), REST / 50);
 }
 
+/* From the first window on the hold sets the pace, which asks for no long look. */
+static void finds_a_loop_at_once(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	KUNIT_EXPECT_LE(test, traffic_run(&asked, load, 50), 3);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
+}
+
+/* Something else slows the loop down as well: the rate hardly tells. */
+static void finds_a_loop_that_was_slow_before(struct kunit *test)
+{
+	const struct traffic load = {
+		.gap_ns = 220000,
+		.closed = true,
+		.timer_cost = 100,
+	};
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	KUNIT_EXPECT_LE(test, traffic_run(&asked, &load, 50), 3);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
+}
+
+/* What a loop does once it is free is no rising load. */
+static void tries_a_loop_that_it_freed_no_sooner(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
+	struct traffic loop = *load;
+	struct asked asked;
+
+	loop.timer_cost = 100;
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	traffic_run(&asked, &dense[1], SETTLED);
+	KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, 4 * BOUND_NS);
+	KUNIT_EXPECT_LE(test, traffic_run(&asked, &loop, 200), SOON);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
+}
+
+/* The rate without a hold has a silence in it: anything is more. */
+static void checks_what_it_compared_with_silence(struct kunit *test)
+{
+	const struct traffic load = { .gap_ns = 100000, .closed = true };
+	struct vcoal_sample silence;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	traffic_window(&load, 0, &silence);
+	silence.window_ns = 200 * NSEC_PER_MSEC;
+	while (!asked.last.params.hold_ns)
+		traffic_ask(&asked, &silence);
+	KUNIT_EXPECT_LE(test, traffic_run(&asked, &load, 50), 12);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
+}
+
 /* A stream of small messages: fewer frames, which carry more. */
 static void holds_where_messages_gather(struct kunit *test)
 {
@@ -379,6 +436,10 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(checks_what_it_measured),
 	KUNIT_CASE(a_dear_timer_must_gather_more),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
+	KUNIT_CASE_PARAM(finds_a_loop_at_once, closed_gen_params),
+	KUNIT_CASE(finds_a_loop_that_was_slow_before),
+	KUNIT_CASE_PARAM(tries_a_loop_that_it_freed_no_sooner, closed_gen_params),
+	KUNIT_CASE(checks_what_it_compared_with_silence),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),
 	KUNIT_CASE(names_a_closed_loop),
 	KUNIT_CASE_PARAM(is_quiet_at_rest, dense_gen_params),

@@ -13,11 +13,13 @@
  * holds release more than one frame each.
  *
  * Steps: OFF measures the queue without a hold. TRY holds for some windows:
- * did it pay? HOLD keeps what paid for as long as it pays. CHECK lets go for
- * some windows to see whether the rate rises: then the loop is closed, and a
- * quarter of the hold is tried, unless each hold released a single frame. What
- * does not pay goes back to OFF and backs off exponentially, unless the load
- * rises well above the one that was judged, or falls well below a closed loop.
+ * did it pay? They are fewer where the hold sets the pace: one frame in each,
+ * and no time between. HOLD keeps what paid for as long as it pays. CHECK lets
+ * go for some windows to see whether the rate rises: then the loop is closed,
+ * and a quarter of the hold is tried, unless each hold released a single frame.
+ * What does not pay goes back to OFF and backs off exponentially, unless the
+ * load rises well above the one that was judged, or falls well below a closed
+ * loop.
  * CHECKs are rarer and longer the more of them were passed, so that a queue
  * at rest is left alone; but a load that is not the one that was judged is
  * checked at once.
@@ -35,6 +37,7 @@
  * busy that a shorter hold batches as well gets the shorter one, which keeps
  * it far from half a ring.
  */
+#include <linux/bitops.h>
 #include <linux/build_bug.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
@@ -68,13 +71,14 @@ static enum adaptive_verdict adaptive_judge(const struct adaptive_state *st,
 	return ADAPTIVE_CLOSED;
 }
 
-/* Frames that a hold of this level gathers. */
-static u32 adaptive_batch(const struct adaptive_state *st, u32 level)
+/* The shortest hold that gathers as many frames as are worth it. */
+static u8 adaptive_level(const struct adaptive_state *st)
 {
-	const struct meter *meter = &st->meter;
-	u64 gap_ns = meter->frames ? div_u64(meter->ns, meter->frames) : 0;
+	u64 enough_ns = ADAPTIVE_BATCH * st->meter.ns;
+	u64 times = div64_u64((u64)st->max_ns * st->meter.frames,
+			      max(enough_ns, 1ULL));
 
-	return (st->max_ns >> level) / clamp_t(u64, gap_ns, 1, U32_MAX);
+	return min_t(u32, fls64(times | 1) - 1, ADAPTIVE_LEVELS);
 }
 
 static void adaptive_enter(struct adaptive_state *st, enum adaptive_phase phase,
@@ -108,7 +112,15 @@ static void adaptive_fail(struct adaptive_state *st, u32 rate,
 	st->wait_ns = (ADAPTIVE_BACKOFF_MS * NSEC_PER_MSEC) << (3 * st->fails);
 	st->fails++;
 	st->lonelies = 0;
+	st->stale = 0;
 	adaptive_enter(st, ADAPTIVE_OFF, reason);
+}
+
+/* A loop was found before its own rate was seen: that is learned in OFF. */
+static void adaptive_free(struct adaptive_state *st)
+{
+	adaptive_fail(st, 0, VCOAL_REASON_CLOSED_LOOP);
+	st->ref = 0;
 }
 
 static void adaptive_check(struct adaptive_state *st,
@@ -164,7 +176,6 @@ static void adaptive_in_off(struct adaptive_state *st,
 {
 	bool surged = st->excess > (s32)ADAPTIVE_SURGE;
 	bool surges, sinks;
-	u32 level = 0;
 
 	if (adaptive_was_held_up(st, now)) {
 		adaptive_fail(st, now->rate, VCOAL_REASON_CLOSED_LOOP);
@@ -178,22 +189,22 @@ static void adaptive_in_off(struct adaptive_state *st,
 		st->rest = 0;
 		return;
 	}
+	st->stale |= adaptive_silent(now);
 	meter_add(&st->meter, now);
-	meter_fade(&st->meter, ADAPTIVE_FRAMES);
 	if (!surges && !sinks &&
 	    (st->wait_ns || now->limits->trial ||
 	     !meter_full(&st->meter, 2, ADAPTIVE_FRAMES))) {
+		meter_fade(&st->meter, ADAPTIVE_FRAMES);
+		if (!st->ref && st->meter.frames >= ADAPTIVE_FRAMES)
+			st->ref = st->meter.mean;
 		adaptive_rest(st, now->sample);
 		return;
 	}
 
 	st->ref = surges ? now->rate : 0;
 	st->fails = surges ? 0 : st->fails;
-	while (level < ADAPTIVE_LEVELS &&
-	       adaptive_batch(st, level + 1) >= ADAPTIVE_BATCH)
-		level++;
 	meter_result(&st->meter, &st->off);
-	adaptive_try(st, level, VCOAL_REASON_PROBE);
+	adaptive_try(st, adaptive_level(st), VCOAL_REASON_PROBE);
 	st->shut = 0;
 }
 
@@ -201,25 +212,22 @@ static void adaptive_in_try(struct adaptive_state *st,
 			    const struct meter_reading *now)
 {
 	enum adaptive_verdict verdict;
-	bool full;
 
 	meter_add(&st->meter, now);
-	full = meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES);
-	/* A queue that stalls must not wait for many frames. */
-	if (!full && (st->meter.steady < ADAPTIVE_STEADY ||
-		      2 * st->meter.mean >= st->off.rate))
+	if (!meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES)) {
+		if (adaptive_closes(st, now))
+			adaptive_free(st);
 		return;
+	}
 
 	meter_result(&st->meter, &st->on);
 	verdict = adaptive_judge(st, now);
-	if (verdict >= ADAPTIVE_DOUBTFUL)
-		adaptive_check(st, now);
-	else if (verdict == ADAPTIVE_SPARSE && full)
+	if (verdict == ADAPTIVE_SPARSE)
 		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
-	else if (verdict == ADAPTIVE_SPARSE && adaptive_single(now->sample))
-		adaptive_fail(st, st->off.rate, VCOAL_REASON_CLOSED_LOOP);
-	else if (full)
+	else if (verdict == ADAPTIVE_PAYS && !st->stale)
 		adaptive_keep(st, now, false);
+	else
+		adaptive_check(st, now);
 }
 
 static void adaptive_in_check(struct adaptive_state *st,
@@ -296,7 +304,8 @@ static bool adaptive_pays(struct adaptive_state *st,
 		return true;
 	}
 	st->ref = max(st->ref, now->rate);
-	if (meter_jumps(&st->meter, now->rate))
+	if (meter_jumps(&st->meter, now->rate) ||
+	    adaptive_paces(st, now->sample))
 		gain *= 3;
 	else
 		meter_grow(&st->meter, now);
@@ -328,7 +337,10 @@ static void adaptive_in_hold(struct adaptive_state *st,
 	adaptive_match(st, now);
 
 	if (st->credit < 0) {
-		adaptive_fail(st, 0, VCOAL_REASON_SPARSE);
+		if (adaptive_paces(st, now->sample))
+			adaptive_free(st);
+		else
+			adaptive_fail(st, 0, VCOAL_REASON_SPARSE);
 		return;
 	}
 	if (adaptive_lonely(st, now->sample)) {

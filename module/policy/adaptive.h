@@ -22,6 +22,7 @@
 #define ADAPTIVE_SURGE		METER_RATE(12)	/* frames too many */
 #define ADAPTIVE_LACK		METER_RATE(12)	/* frames too few */
 #define ADAPTIVE_ALIKE		8U	/* holds that are no chance */
+#define ADAPTIVE_PACE		4U	/* such holds in a try: it does */
 #define ADAPTIVE_LONE		16	/* holds of one frame: it sets the pace */
 #define ADAPTIVE_SILENCE_NS	64000000U /* in one window: traffic paused */
 #define ADAPTIVE_WINDOW_MAX_NS	4000000U /* a pause waits for no longer one */

@@ -23,6 +23,15 @@ static inline bool adaptive_single(const struct vcoal_sample *s)
 	return s->holds && !s->empty_holds && s->held_frames == s->holds;
 }
 
+/* One frame in each hold, and hardly any time between them: it sets the pace. */
+static inline bool adaptive_paces(const struct adaptive_state *st,
+				  const struct vcoal_sample *s)
+{
+	u64 held_ns = (u64)s->holds * (st->max_ns >> st->level);
+
+	return adaptive_single(s) && held_ns > s->window_ns - s->window_ns / 4;
+}
+
 /* Most of the window was silence: it says nothing about a pace. */
 static inline bool adaptive_silent(const struct meter_reading *now)
 {
@@ -48,6 +57,27 @@ static inline bool adaptive_gathers(u64 held_bytes, u64 held_ns,
 {
 	return 3 * (held_bytes >> 4) * (free_ns >> 10) >
 	       4 * (free_bytes >> 4) * (held_ns >> 10);
+}
+
+/*
+ * The hold of a try sets the pace, and it costs frames or saves nothing: a closed
+ * loop, if no messages gather.
+ */
+static inline bool adaptive_closes(struct adaptive_state *st,
+				   const struct meter_reading *now)
+{
+	const struct vcoal_sample *s = now->sample;
+
+	if ((now->rate < st->off.rate - st->off.rate / 4 ||
+	     now->work >= (u64)st->off.cost * s->frames) &&
+	    adaptive_paces(st, s))
+		st->lone += min(s->holds, ADAPTIVE_PACE);
+	else
+		st->lone = 0;
+
+	return st->lone >= (s16)ADAPTIVE_PACE &&
+	       !adaptive_gathers(st->meter.bytes, st->meter.ns,
+				 st->off.bytes, st->off.ns);
 }
 
 /* Much more load than the one that was judged: a one-sided CUSUM. */
