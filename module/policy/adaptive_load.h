@@ -47,6 +47,12 @@ static inline s32 adaptive_beyond(const struct meter_reading *now, u32 rate)
 	return by * ms;
 }
 
+/* Which stays within its bounds, whatever it was before. */
+static inline s32 adaptive_sum(s32 sum, s32 step, s32 most)
+{
+	return clamp((s32)((u32)sum + step), 0, most);
+}
+
 /*
  * Did the NIC carry clearly more, by a third, while frames waited? Then messages
  * gather in them: fewer frames are no loss, and letting go is no gain. Shifted
@@ -87,8 +93,9 @@ static inline bool adaptive_surges(struct adaptive_state *st,
 	if (!st->ref)
 		return false;
 
-	st->excess += adaptive_beyond(now, st->ref + st->ref / 2);
-	st->excess = clamp(st->excess, 0, 2 * (s32)ADAPTIVE_SURGE);
+	st->excess = adaptive_sum(st->excess,
+				  adaptive_beyond(now, st->ref + st->ref / 2),
+				  2 * (s32)ADAPTIVE_SURGE);
 
 	return st->excess > (s32)ADAPTIVE_SURGE;
 }
@@ -100,8 +107,9 @@ static inline bool adaptive_sinks(struct adaptive_state *st,
 	if (st->reason != VCOAL_REASON_CLOSED_LOOP || adaptive_silent(now))
 		return false;
 
-	st->lack -= adaptive_beyond(now, st->ref - st->ref / 4);
-	st->lack = clamp(st->lack, 0, 4 * (s32)ADAPTIVE_LACK);
+	st->lack = adaptive_sum(st->lack,
+				-adaptive_beyond(now, st->ref - st->ref / 4),
+				4 * (s32)ADAPTIVE_LACK);
 
 	return st->lack > 2 * (s32)ADAPTIVE_LACK;
 }
