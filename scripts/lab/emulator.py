@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Debian's QEMU with a fault of its SVM mended, for hosts that count instructions.
+"""Debian's QEMU with a fault of its SVM mended, for hosts with guests of their own.
 
 The package's emulator delivers some of the interrupts that a hypervisor injects
 twice: see the patch. Built from the package's source without what no lab needs,
@@ -35,14 +35,15 @@ def _prepare(dsc, tree):
 
 @functools.cache
 def mended():
-    """Its command, in place of the package's; built when it is not there."""
-    apt.install(TOOLS)
-    dsc = apt.fetch_source(apt.BOOKWORM, PACKAGE)
-    what = "\n".join([dsc.name, PATCH.read_text(), *OPTIONS])
-    key = hashlib.sha256(what.encode()).hexdigest()[:12]
-    tree = apt.cache_dir("emulator") / key
-    path = tree / "build" / PROGRAM
-    with apt.lock(f"emulator-{key}"):
+    """Its command, in place of the package's; built when it is not there.
+    Several hosts may ask at once."""
+    with apt.lock("emulator"):
+        apt.install(TOOLS)
+        dsc = apt.fetch_source(apt.BOOKWORM, PACKAGE)
+        what = "\n".join([dsc.name, PATCH.read_text(), *OPTIONS])
+        key = hashlib.sha256(what.encode()).hexdigest()[:12]
+        tree = apt.cache_dir("emulator") / key
+        path = tree / "build" / PROGRAM
         if not path.exists():
             shutil.rmtree(tree, ignore_errors=True)
             tree.mkdir()

@@ -12,7 +12,7 @@ import shlex
 import textwrap
 from pathlib import Path
 
-from . import apt, image, qemu, vmlinux
+from . import apt, emulator, image, qemu, vmlinux
 from .wire import values
 
 PROGRAM = "/usr/bin/qemu-system-x86_64"
@@ -110,6 +110,8 @@ class Host(qemu.Guest):
     def _command(self):
         command = super()._command()
         command[command.index("-append") + 1] += " tsc=reliable"
+        at = command.index(emulator.PROGRAM)
+        command[at:at + 1] = emulator.mended()
         return command
 
     def ask(self, script, seconds=REQUEST_S):
