@@ -93,6 +93,35 @@ static void gate_without_a_hold_passes_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, guest->gate.q.count.holds, 0);
 }
 
+/* Nobody asks for the time or a hold: the short way counts as the long one does. */
+static void gate_that_only_counts_begins_to_hold(struct kunit *test)
+{
+	struct vcoal_params params = { .hold_ns = HOLD_NS };
+	struct guest *guest = guest_new(test, 0, 0);
+	struct vcoal_queue *queue = &guest->gate.q;
+
+	queue->timed = false;
+	KUNIT_ASSERT_TRUE(test, vcoal_queue_only_counts(queue));
+	KUNIT_EXPECT_TRUE(test, guest_notify(guest, 3));
+	vcoal_gate_work(&guest->gate, 2);
+	spin_lock_bh(&guest->gate.lock);
+	vcoal_gate_passed(&guest->gate, 4);
+	spin_unlock_bh(&guest->gate.lock);
+	KUNIT_EXPECT_EQ(test, queue->count.irqs, 2);
+	KUNIT_EXPECT_EQ(test, queue->count.polls, 3);
+	KUNIT_EXPECT_EQ(test, queue->count.packets, 9);
+	KUNIT_EXPECT_EQ(test, guest->gate.last, 0);
+
+	guest->fake->nic.fixed[VCOAL_RX] = params;
+	vcoal_hold_set(&queue->hold, params);
+	KUNIT_EXPECT_TRUE(test, guest_notify(guest, 1));
+	KUNIT_EXPECT_FALSE(test, guest_notify(guest, 1));
+	vcoal_gate_flush(&guest->gate);
+	KUNIT_EXPECT_EQ(test, queue->count.irqs, 4);
+	KUNIT_EXPECT_EQ(test, queue->count.packets, 11);
+	KUNIT_EXPECT_EQ(test, queue->count.holds, 1);
+}
+
 static void gate_never_delays_the_first_event_after_idle(struct kunit *test)
 {
 	struct guest *guest = guest_new(test, HOLD_NS, 0);
@@ -373,6 +402,7 @@ static void gate_feeds_the_windows(struct kunit *test)
 
 static struct kunit_case gate_cases[] = {
 	KUNIT_CASE(gate_without_a_hold_passes_all),
+	KUNIT_CASE(gate_that_only_counts_begins_to_hold),
 	KUNIT_CASE(gate_never_delays_the_first_event_after_idle),
 	KUNIT_CASE(gate_merges_events_into_one),
 	KUNIT_CASE(gate_waits_only_for_what_is_left),

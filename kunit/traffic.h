@@ -27,6 +27,11 @@ struct traffic {
 	u32 timer_cost;
 };
 
+static inline void traffic_desc(const struct traffic *load, char *desc)
+{
+	strscpy(desc, load->name, KUNIT_PARAM_DESC_SIZE);
+}
+
 /**
  * struct asked - a policy and all that it is asked with
  * @policy: who decides

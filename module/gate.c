@@ -63,7 +63,10 @@ static u64 gate_clock(const struct vcoal_gate *gate, u32 ns)
 	return ns ? ktime_get_ns() : vcoal_queue_clock(&gate->q);
 }
 
-/* Nothing is held nor shall be, and nobody asks for the time: no frames wait. */
+/*
+ * Nothing is held nor shall be, and nobody asks for the time: no frames wait. A
+ * hold that is set meanwhile begins with the next event.
+ */
 static bool gate_only_counts(struct vcoal_gate *gate, u32 frames, bool irq)
 {
 	if (!vcoal_queue_only_counts(&gate->q))

@@ -19,7 +19,7 @@
  * @q: the queue; its hold runs exactly while something is kept here
  * @lock: protects all below and the hold. Taken with BH off, outside q.lock.
  * @open: may hold; a closed gate lets everything pass and counts nothing
- * @last: the last interrupt, ktime ns
+ * @last: the last interrupt that was timed, ktime ns
  * @frames: waiting behind the running hold
  * @deliver: bring the interrupt that was kept; false when that is impossible
  *	here and now. Called under @lock, in softirq or process context. What

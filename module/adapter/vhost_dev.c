@@ -50,7 +50,7 @@ struct vhn_dev *vhn_dev_find(const void *dev)
  * @dev: its struct vhost_dev
  * @dir: direction
  *
- * Context: an RCU reader.
+ * Context: an RCU reader; preemption off will do.
  *
  * Return: the queue while it is hooked, or NULL
  */

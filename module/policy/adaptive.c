@@ -175,23 +175,26 @@ static void adaptive_in_off(struct adaptive_state *st,
 			    const struct meter_reading *now)
 {
 	bool surged = st->excess > (s32)ADAPTIVE_SURGE;
-	bool surges, sinks;
+	bool surges = false, other = false;
 
 	if (adaptive_was_held_up(st, now)) {
 		adaptive_fail(st, now->rate, VCOAL_REASON_CLOSED_LOOP);
 		return;
 	}
-	surges = !now->limits->trial && adaptive_surges(st, now);
-	sinks = !now->limits->trial && adaptive_sinks(st, now);
+	if (!now->limits->trial) {
+		surges = adaptive_surges(st, now);
+		other = surges || adaptive_sinks(st, now);
+	}
 	/* The first window of a new load is half of the old one. */
 	if (surges && !surged) {
 		meter_clear(&st->meter);
 		st->rest = 0;
 		return;
 	}
-	st->stale |= adaptive_silent(now);
 	meter_add(&st->meter, now);
-	if (!surges && !sinks &&
+	st->stale &= st->meter.steady > 1;
+	st->stale |= adaptive_silent(now);
+	if (!other &&
 	    (st->wait_ns || now->limits->trial ||
 	     !meter_full(&st->meter, 2, ADAPTIVE_FRAMES))) {
 		meter_fade(&st->meter, ADAPTIVE_FRAMES);
@@ -201,11 +204,25 @@ static void adaptive_in_off(struct adaptive_state *st,
 		return;
 	}
 
-	st->ref = surges ? now->rate : 0;
-	st->fails = surges ? 0 : st->fails;
+	st->ref = 0;
+	if (surges) {
+		st->ref = now->rate;
+		st->fails = 0;
+	}
 	meter_result(&st->meter, &st->off);
 	adaptive_try(st, adaptive_level(st), VCOAL_REASON_PROBE);
 	st->shut = 0;
+}
+
+/* Who takes half of the frames must not wait for many. */
+static bool adaptive_stalls(struct adaptive_state *st)
+{
+	if (st->meter.steady < ADAPTIVE_STEADY ||
+	    2 * st->meter.mean >= st->off.rate)
+		return false;
+	meter_result(&st->meter, &st->on);
+
+	return true;
 }
 
 static void adaptive_in_try(struct adaptive_state *st,
@@ -217,6 +234,8 @@ static void adaptive_in_try(struct adaptive_state *st,
 	if (!meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES)) {
 		if (adaptive_closes(st, now))
 			adaptive_free(st);
+		else if (adaptive_stalls(st))
+			adaptive_check(st, now);
 		return;
 	}
 
@@ -242,6 +261,7 @@ static void adaptive_in_check(struct adaptive_state *st,
 	}
 
 	meter_result(&st->meter, &st->off);
+	st->stale = 0;
 	verdict = adaptive_judge(st, now);
 	if (verdict == ADAPTIVE_CLOSED &&
 	    adaptive_gathers(st->on.bytes, st->on.ns,
@@ -289,7 +309,10 @@ static void adaptive_recheck(struct adaptive_state *st, u8 length)
 		meter_clear(&st->meter);
 }
 
-/* Bad windows use credit up, thrice as fast when the load collapsed. */
+/*
+ * Bad windows use credit up, thrice as fast when the load collapsed or waits for
+ * the hold.
+ */
 static bool adaptive_pays(struct adaptive_state *st,
 			  const struct meter_reading *now)
 {
@@ -305,7 +328,7 @@ static bool adaptive_pays(struct adaptive_state *st,
 	}
 	st->ref = max(st->ref, now->rate);
 	if (meter_jumps(&st->meter, now->rate) ||
-	    adaptive_paces(st, now->sample))
+	    adaptive_lags(st, now->sample))
 		gain *= 3;
 	else
 		meter_grow(&st->meter, now);
@@ -337,10 +360,13 @@ static void adaptive_in_hold(struct adaptive_state *st,
 	adaptive_match(st, now);
 
 	if (st->credit < 0) {
-		if (adaptive_paces(st, now->sample))
+		if (adaptive_lags(st, now->sample)) {
+			/* No try in vain: the load became another one. */
+			st->fails = 0;
 			adaptive_free(st);
-		else
+		} else {
 			adaptive_fail(st, 0, VCOAL_REASON_SPARSE);
+		}
 		return;
 	}
 	if (adaptive_lonely(st, now->sample)) {

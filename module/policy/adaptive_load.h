@@ -32,6 +32,13 @@ static inline bool adaptive_paces(const struct adaptive_state *st,
 	return adaptive_single(s) && held_ns > s->window_ns - s->window_ns / 4;
 }
 
+/* And so it has been for some holds. */
+static inline bool adaptive_lags(const struct adaptive_state *st,
+				 const struct vcoal_sample *s)
+{
+	return adaptive_alone(st) && adaptive_paces(st, s);
+}
+
 /* Most of the window was silence: it says nothing about a pace. */
 static inline bool adaptive_silent(const struct meter_reading *now)
 {
@@ -65,6 +72,16 @@ static inline bool adaptive_gathers(u64 held_bytes, u64 held_ns,
 	       4 * (free_bytes >> 4) * (held_ns >> 10);
 }
 
+/* Does the try save anything, in this window or in all? */
+static inline bool adaptive_saves(const struct adaptive_state *st,
+				  const struct meter_reading *now)
+{
+	u64 off = st->off.cost;
+
+	return now->work < off * now->sample->frames ||
+	       st->meter.work < off * st->meter.frames;
+}
+
 /*
  * The hold of a try sets the pace, and it costs frames or saves nothing: a closed
  * loop, if no messages gather.
@@ -72,18 +89,16 @@ static inline bool adaptive_gathers(u64 held_bytes, u64 held_ns,
 static inline bool adaptive_closes(struct adaptive_state *st,
 				   const struct meter_reading *now)
 {
-	const struct vcoal_sample *s = now->sample;
-
-	if ((now->rate < st->off.rate - st->off.rate / 4 ||
-	     now->work >= (u64)st->off.cost * s->frames) &&
-	    adaptive_paces(st, s))
-		st->lone += min(s->holds, ADAPTIVE_PACE);
+	if (adaptive_paces(st, now->sample) &&
+	    (now->rate < st->off.rate - st->off.rate / 4 ||
+	     !adaptive_saves(st, now)))
+		st->lone += min(now->sample->holds, ADAPTIVE_PACE);
 	else
 		st->lone = 0;
 
 	return st->lone >= (s16)ADAPTIVE_PACE &&
-	       !adaptive_gathers(st->meter.bytes, st->meter.ns,
-				 st->off.bytes, st->off.ns);
+	       (st->stale || !adaptive_gathers(st->meter.bytes, st->meter.ns,
+					       st->off.bytes, st->off.ns));
 }
 
 /* Much more load than the one that was judged: a one-sided CUSUM. */
