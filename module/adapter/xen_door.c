@@ -109,6 +109,10 @@ bool xen_door_eoi(struct xev_line *line)
 	unsigned long flags;
 	bool keep;
 
+	/* Only here and in spurious() it changes: both are the driver's. */
+	if (!vcoal_hold_wanted(&door->queue->hold) && !READ_ONCE(door->score))
+		return true;
+
 	spin_lock_irqsave(&door->lock, flags);
 	if (door->score)
 		door->score--;
@@ -172,7 +176,8 @@ bool xen_door_release(struct xen_door *door)
 	shut = door->shut;
 	if (shut) {
 		door->shut = false;
-		door->opened = now;
+		/* Pairs with READ_ONCE() in xen_door_reopened(). */
+		WRITE_ONCE(door->opened, now);
 		door->kept = vcoal_hold_end(&door->queue->hold, now);
 		xev_reopen(door->line.irq);
 	}

@@ -36,6 +36,18 @@ static inline struct xen_door *xen_door_of(struct xev_line *line)
 	return container_of(line, struct xen_door, line);
 }
 
+/**
+ * xen_door_reopened() - must xen_door_enter() be asked?
+ * @door: hung or not
+ *
+ * Return: true when a hold ended since it was
+ */
+static inline bool xen_door_reopened(const struct xen_door *door)
+{
+	/* Pairs with WRITE_ONCE() in xen_door_release(). */
+	return READ_ONCE(door->opened);
+}
+
 void xen_door_init(struct xen_door *door, struct vcoal_queue *queue);
 void xen_door_hang(struct xen_door *door, const struct xev_ops *ops);
 void xen_door_allow(struct xen_door *door);

@@ -73,9 +73,9 @@ static void xnb_tx_end(struct xnb_queue *queue)
 	spin_unlock_irq(&queue->door.lock);
 }
 
-static int xnb_poll(struct vcoal_napi_hook *hook, int budget)
+static int xnb_serve(struct xnb_queue *queue, int budget)
 {
-	struct xnb_queue *queue = container_of(hook, struct xnb_queue, hook);
+	struct vcoal_napi_hook *hook = &queue->hook;
 	struct vcoal_served served = { .now = ktime_get_ns() };
 	int work;
 
@@ -86,6 +86,21 @@ static int xnb_poll(struct vcoal_napi_hook *hook, int budget)
 	served.frames = work;
 	served.full = work >= budget;
 	vcoal_queue_served(&queue->gate.q, &served);
+
+	return work;
+}
+
+static int xnb_poll(struct vcoal_napi_hook *hook, int budget)
+{
+	struct xnb_queue *queue = container_of(hook, struct xnb_queue, hook);
+	int work;
+
+	if (!vcoal_queue_only_counts(&queue->gate.q) ||
+	    xen_door_reopened(&queue->door))
+		return xnb_serve(queue, budget);
+
+	work = hook->driver_poll(hook->napi, budget);
+	vcoal_queue_count(&queue->gate.q, work, work >= budget);
 
 	return work;
 }
