@@ -54,6 +54,35 @@ static void finds_a_loop_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
 }
 
+/* What is learned of it is not what comes next, at once or after a silence. */
+static void holds_what_follows_a_loop(struct kunit *test)
+{
+	const struct traffic load = {
+		.gap_ns = 220000,
+		.closed = true,
+		.timer_cost = 100,
+	};
+	struct vcoal_sample silence;
+	struct asked asked;
+	int after, i;
+
+	traffic_window(&load, 0, &silence);
+	silence.window_ns = 100 * NSEC_PER_MSEC;
+	for (after = 0; after < 2; after++) {
+		traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+		/* Twice in vain: the backoff is seconds long. */
+		traffic_run(&asked, &load, SETTLED);
+		for (i = 0; i < REST && !asked.last.params.hold_ns; i++)
+			traffic_run(&asked, &load, 1);
+		traffic_run(&asked, &load, SOON);
+		KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, 0);
+		if (after)
+			traffic_ask(&asked, &silence);
+		traffic_run(&asked, &stream[1], 2 * SOON);
+		KUNIT_EXPECT_GT(test, asked.last.params.hold_ns, 0);
+	}
+}
+
 /* Something else slows the loop down as well: the rate hardly tells. */
 static void finds_a_loop_that_was_slow_before(struct kunit *test)
 {
@@ -205,6 +234,7 @@ static struct kunit_case loop_cases[] = {
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
 	KUNIT_CASE_PARAM(finds_a_loop_at_once, closed_gen_params),
 	KUNIT_CASE(finds_a_loop_that_was_slow_before),
+	KUNIT_CASE(holds_what_follows_a_loop),
 	KUNIT_CASE_PARAM(tries_a_loop_that_it_freed_no_sooner, closed_gen_params),
 	KUNIT_CASE(holds_after_a_short_loop),
 	KUNIT_CASE(checks_what_it_compared_with_silence),

@@ -181,6 +181,8 @@ static void adaptive_in_off(struct adaptive_state *st,
 		adaptive_fail(st, now->rate, VCOAL_REASON_CLOSED_LOOP);
 		return;
 	}
+	if (!st->ref && st->wait_ns)
+		adaptive_get_to_know(st, now);
 	if (!now->limits->trial) {
 		surges = adaptive_surges(st, now);
 		other = surges || adaptive_sinks(st, now);
@@ -198,8 +200,6 @@ static void adaptive_in_off(struct adaptive_state *st,
 	    (st->wait_ns || now->limits->trial ||
 	     !meter_full(&st->meter, 2, ADAPTIVE_FRAMES))) {
 		meter_fade(&st->meter, ADAPTIVE_FRAMES);
-		if (!st->ref && st->meter.frames >= ADAPTIVE_FRAMES)
-			st->ref = st->meter.mean;
 		adaptive_rest(st, now->sample);
 		return;
 	}

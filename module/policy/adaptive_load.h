@@ -101,6 +101,15 @@ static inline bool adaptive_closes(struct adaptive_state *st,
 					       st->off.bytes, st->off.ns));
 }
 
+/* The rate of what was judged, unless that is over: then as much as was seen. */
+static inline void adaptive_get_to_know(struct adaptive_state *st,
+					const struct meter_reading *now)
+{
+	if (meter_jumps(&st->meter, now->rate) ||
+	    st->meter.frames >= ADAPTIVE_FRAMES)
+		st->ref = max(st->meter.mean, 1U);
+}
+
 /* Much more load than the one that was judged: a one-sided CUSUM. */
 static inline bool adaptive_surges(struct adaptive_state *st,
 				   const struct meter_reading *now)
