@@ -233,7 +233,8 @@ static void adaptive_in_try(struct adaptive_state *st,
 	meter_add(&st->meter, now);
 	if (!meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES)) {
 		if (adaptive_closes(st, now))
-			adaptive_free(st);
+			adaptive_fail(st, adaptive_own_rate(st, now),
+				      VCOAL_REASON_CLOSED_LOOP);
 		else if (adaptive_stalls(st))
 			adaptive_check(st, now);
 		return;

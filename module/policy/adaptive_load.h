@@ -72,6 +72,22 @@ static inline bool adaptive_gathers(u64 held_bytes, u64 held_ns,
 	       4 * (free_bytes >> 4) * (held_ns >> 10);
 }
 
+/* Is the rate of a try clearly lower? */
+static inline bool adaptive_falls(const struct adaptive_state *st,
+				  const struct meter_reading *now)
+{
+	return now->rate < st->off.rate - st->off.rate / 4;
+}
+
+/* Where it is not, somebody else may hold a loop up that is faster by itself. */
+static inline u32 adaptive_own_rate(const struct adaptive_state *st,
+				    const struct meter_reading *now)
+{
+	u32 rate = st->off.rate;
+
+	return adaptive_falls(st, now) ? rate : rate + rate / 2;
+}
+
 /* Does the try save anything, in this window or in all? */
 static inline bool adaptive_saves(const struct adaptive_state *st,
 				  const struct meter_reading *now)
@@ -90,8 +106,7 @@ static inline bool adaptive_closes(struct adaptive_state *st,
 				   const struct meter_reading *now)
 {
 	if (adaptive_paces(st, now->sample) &&
-	    (now->rate < st->off.rate - st->off.rate / 4 ||
-	     !adaptive_saves(st, now)))
+	    (adaptive_falls(st, now) || !adaptive_saves(st, now)))
 		st->lone += min(now->sample->holds, ADAPTIVE_PACE);
 	else
 		st->lone = 0;
