@@ -137,24 +137,6 @@ static void holds_after_a_short_loop(struct kunit *test)
 	}
 }
 
-/* The rate without a hold has a silence in it: anything is more. */
-static void checks_what_it_compared_with_silence(struct kunit *test)
-{
-	const struct traffic load = { .gap_ns = 100000, .closed = true };
-	struct vcoal_sample silence;
-	struct asked asked;
-	int i;
-
-	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
-	traffic_window(&load, 0, &silence);
-	silence.window_ns = 200 * NSEC_PER_MSEC;
-	for (i = 0; i < 8 && !asked.last.params.hold_ns; i++)
-		traffic_ask(&asked, &silence);
-	KUNIT_ASSERT_GT(test, asked.last.params.hold_ns, 0);
-	KUNIT_EXPECT_LE(test, traffic_run(&asked, &load, 50), 12);
-	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
-}
-
 /* A stream of small messages: fewer frames, which carry more. */
 static void holds_where_messages_gather(struct kunit *test)
 {
@@ -238,7 +220,6 @@ static struct kunit_case loop_cases[] = {
 	KUNIT_CASE(holds_what_follows_a_loop),
 	KUNIT_CASE_PARAM(tries_a_loop_that_it_freed_no_sooner, closed_gen_params),
 	KUNIT_CASE(holds_after_a_short_loop),
-	KUNIT_CASE(checks_what_it_compared_with_silence),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),
 	KUNIT_CASE(names_a_closed_loop),
 	KUNIT_CASE_PARAM(lets_go_when_a_loop_closes, closed_gen_params),

@@ -112,7 +112,6 @@ static void adaptive_fail(struct adaptive_state *st, u32 rate,
 	st->wait_ns = (ADAPTIVE_BACKOFF_MS * NSEC_PER_MSEC) << (3 * st->fails);
 	st->fails++;
 	st->lonelies = 0;
-	st->stale = 0;
 	adaptive_enter(st, ADAPTIVE_OFF, reason);
 }
 
@@ -194,8 +193,6 @@ static void adaptive_in_off(struct adaptive_state *st,
 		return;
 	}
 	meter_add(&st->meter, now);
-	st->stale &= st->meter.steady > 1;
-	st->stale |= adaptive_silent(now);
 	if (!other &&
 	    (st->wait_ns || now->limits->trial ||
 	     !meter_full(&st->meter, 2, ADAPTIVE_FRAMES))) {
@@ -244,7 +241,7 @@ static void adaptive_in_try(struct adaptive_state *st,
 	verdict = adaptive_judge(st, now);
 	if (verdict == ADAPTIVE_SPARSE)
 		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
-	else if (verdict == ADAPTIVE_PAYS && !st->stale)
+	else if (verdict == ADAPTIVE_PAYS)
 		adaptive_keep(st, now, false);
 	else
 		adaptive_check(st, now);
@@ -262,7 +259,6 @@ static void adaptive_in_check(struct adaptive_state *st,
 	}
 
 	meter_result(&st->meter, &st->off);
-	st->stale = 0;
 	verdict = adaptive_judge(st, now);
 	if (verdict == ADAPTIVE_CLOSED &&
 	    adaptive_gathers(st->on.bytes, st->on.ns,

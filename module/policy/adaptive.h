@@ -85,7 +85,7 @@ enum adaptive_verdict {
  * @shut: least level that a closed loop bears
  * @alike: holds in a row with @batch frames
  * @lonelies: how often @lone let go and the rate did not rise
- * @stale: there is a silence in @off; of a hold: it came just now
+ * @stale: of a hold: after silence, until some frames were measured
  */
 struct adaptive_state {
 	struct meter meter;

@@ -112,8 +112,8 @@ static inline bool adaptive_closes(struct adaptive_state *st,
 		st->lone = 0;
 
 	return st->lone >= (s16)ADAPTIVE_PACE &&
-	       (st->stale || !adaptive_gathers(st->meter.bytes, st->meter.ns,
-					       st->off.bytes, st->off.ns));
+	       !adaptive_gathers(st->meter.bytes, st->meter.ns,
+				 st->off.bytes, st->off.ns);
 }
 
 /* The rate of what was judged, unless that is over: then as much as was seen. */
