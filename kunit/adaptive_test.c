@@ -23,8 +23,23 @@ static const struct traffic sparse[] = {
 	{ "gap 5 ms", 5000000 },
 };
 
+static const struct traffic closed[] = {
+	{ "answer in 12 us", 12000, true },
+	{ "answer in 25 us", 25000, true },
+	{ "answer in 45 us", 45000, true },
+};
+
+/* Than the ping-pong before, by far. */
+static const struct traffic slower[] = {
+	{ "gap 20 us", 20000 },
+	{ "gap 40 us", 40000 },
+	{ "gap 80 us", 80000 },
+};
+
 KUNIT_ARRAY_PARAM(dense, dense, traffic_desc);
 KUNIT_ARRAY_PARAM(sparse, sparse, traffic_desc);
+KUNIT_ARRAY_PARAM(closed, closed, traffic_desc);
+KUNIT_ARRAY_PARAM(slower, slower, traffic_desc);
 
 static void holds_what_comes_densely(struct kunit *test)
 {
@@ -90,54 +105,41 @@ static void a_dear_timer_must_gather_more(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_SPARSE);
 }
 
-/*
- * Under a hold that is a window, on a host, where its end is an interrupt and a
- * dear timer: one frame in it, then four. It pays, and never sets the pace twice.
- */
-static void keeps_what_pays_on_average(struct kunit *test)
+static void lets_go_of_a_closed_loop(struct kunit *test)
 {
+	const struct traffic *load = test->param_value;
 	struct asked asked;
-	u32 held = 0;
-	u32 i;
-
-	traffic_start(test, &asked, "adaptive", LONG_NS);
-	traffic_run(&asked, &dense[0], SETTLED);
-	for (i = 0; i < SETTLED; i++) {
-		u32 frames = i % 2 ? 1 : 4;
-		bool holds = asked.last.params.hold_ns;
-		u32 irqs = holds ? 1 : frames;
-		struct vcoal_sample sample = {
-			.window_ns = NSEC_PER_MSEC,
-			.bytes = 64 * frames,
-			.irqs = irqs,
-			.polls = irqs,
-			.frames = frames,
-			.holds = holds,
-			.held_frames = holds ? frames : 0,
-			.ring_size = 256,
-			.timer_cost = 60,
-		};
-
-		held += holds;
-		traffic_ask(&asked, &sample);
-	}
-	KUNIT_EXPECT_GT(test, held, SETTLED * 3 / 4);
-}
-
-/* A load that rises out of silence is not compared with it. */
-static void holds_after_silence_without_a_check(struct kunit *test)
-{
-	struct vcoal_sample silence;
-	struct asked asked;
-	u32 held;
 
 	traffic_start(test, &asked, "adaptive", BOUND_NS);
-	traffic_run(&asked, &sparse[2], SETTLED);
-	traffic_window(&sparse[2], 0, &silence);
-	silence.window_ns = 200 * NSEC_PER_MSEC;
-	traffic_ask(&asked, &silence);
-	held = traffic_run(&asked, &dense[0], 60);
-	KUNIT_EXPECT_GT(test, held, 60 - SOON);
+	KUNIT_EXPECT_LT(test, traffic_run(&asked, load, SETTLED), SETTLED / 20);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+	KUNIT_EXPECT_LT(test, traffic_run(&asked, load, REST), REST / 50);
+}
+
+/* A stream of small messages: fewer frames, which carry more. */
+static void holds_where_messages_gather(struct kunit *test)
+{
+	struct traffic load = *(const struct traffic *)test->param_value;
+	struct asked asked;
+
+	load.gathers = true;
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &load, SETTLED);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	KUNIT_EXPECT_GT(test, traffic_run(&asked, &load, REST),
+			REST * 9 / 10);
+}
+
+static void names_a_closed_loop(struct kunit *test)
+{
+	const struct traffic fast = { .gap_ns = 15000, .closed = true };
+	struct asked asked;
+
+	/* Too short a class to try less. */
+	traffic_start(test, &asked, "adaptive", 40000);
+	traffic_run(&asked, &fast, 50);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
 }
 
 static void is_quiet_at_rest(struct kunit *test)
@@ -210,6 +212,37 @@ static void shortens_the_hold_of_a_crowded_ring(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_RING);
 }
 
+/* A stream becomes a ping-pong: its own hold keeps it slow. */
+static void lets_go_when_a_loop_closes(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
+	struct asked asked;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(dense); i++) {
+		traffic_start(test, &asked, "adaptive", LONG_NS);
+		traffic_run(&asked, &dense[i], SETTLED);
+		KUNIT_ASSERT_GT(test, asked.last.params.hold_ns, 0);
+		KUNIT_EXPECT_LE(test, traffic_run(&asked, load, 100),
+				2 * SOON);
+		KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+		KUNIT_EXPECT_EQ(test, asked.last.reason,
+				VCOAL_REASON_CLOSED_LOOP);
+	}
+}
+
+static void holds_when_a_loop_opens(struct kunit *test)
+{
+	const struct traffic *load = test->param_value;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	traffic_run(&asked, &closed[0], REST);
+	KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, 0);
+	traffic_run(&asked, load, 4 * SOON);
+	KUNIT_EXPECT_GT(test, asked.last.params.hold_ns, 0);
+}
+
 /* Each check is longer than the one before: not without end. */
 static void rests_for_minutes(struct kunit *test)
 {
@@ -252,6 +285,25 @@ static void begins_nothing_during_a_trial(struct kunit *test)
 	asked.limits.trial = false;
 	traffic_run(&asked, &dense[0], SOON + 1);
 	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+}
+
+/*
+ * Both ends of a ping-pong hold: neither gets faster when it lets go alone, so
+ * one frame a hold must make a queue ask all others to let go as well.
+ */
+static void asks_the_vm_when_holds_release_one_frame(struct kunit *test)
+{
+	const struct traffic held_up = { "answer when held", BOUND_NS };
+	u32 asks = 0, i;
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &dense[1], SETTLED);
+	for (i = 0; i < SETTLED; i++) {
+		traffic_run(&asked, &held_up, 1);
+		asks += asked.last.trial_ns && asked.last.pause;
+	}
+	KUNIT_EXPECT_GT(test, asks, 0);
 }
 
 /* What is left alone costs a decision now and then, not one a window. */
@@ -321,16 +373,20 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE_PARAM(does_not_hold_what_comes_rarely, sparse_gen_params),
 	KUNIT_CASE(checks_what_it_measured),
 	KUNIT_CASE(a_dear_timer_must_gather_more),
-	KUNIT_CASE(keeps_what_pays_on_average),
-	KUNIT_CASE(holds_after_silence_without_a_check),
+	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
+	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),
+	KUNIT_CASE(names_a_closed_loop),
 	KUNIT_CASE_PARAM(is_quiet_at_rest, dense_gen_params),
 	KUNIT_CASE_PARAM(follows_a_rising_load, dense_gen_params),
 	KUNIT_CASE_PARAM(follows_a_falling_load, dense_gen_params),
 	KUNIT_CASE_PARAM(leaves_half_the_ring_free, dense_gen_params),
 	KUNIT_CASE(shortens_the_hold_of_a_crowded_ring),
+	KUNIT_CASE_PARAM(lets_go_when_a_loop_closes, closed_gen_params),
+	KUNIT_CASE_PARAM(holds_when_a_loop_opens, slower_gen_params),
 	KUNIT_CASE(rests_for_minutes),
 	KUNIT_CASE(lets_go_while_the_vm_pauses),
 	KUNIT_CASE(begins_nothing_during_a_trial),
+	KUNIT_CASE(asks_the_vm_when_holds_release_one_frame),
 	KUNIT_CASE(rests_when_nothing_pays),
 	KUNIT_CASE(obeys_new_limits_at_once),
 	KUNIT_CASE(no_data_changes_nothing),

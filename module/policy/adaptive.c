@@ -13,13 +13,11 @@
  * holds release more than one frame each.
  *
  * Steps: OFF measures the queue without a hold. TRY holds for some windows:
- * did it pay? They are fewer where the hold sets the pace: one frame in each,
- * and no time between. HOLD keeps what paid for as long as it pays. CHECK lets
- * go for some windows to see whether the rate rises: then the loop is closed,
- * and a quarter of the hold is tried, unless each hold released a single frame.
- * What does not pay goes back to OFF and backs off exponentially, unless the
- * load rises well above the one that was judged, or falls well below a closed
- * loop.
+ * did it pay? HOLD keeps what paid for as long as it pays. CHECK lets go for
+ * some windows to see whether the rate rises: then the loop is closed, and a
+ * quarter of the hold is tried, unless each hold released a single frame. What
+ * does not pay goes back to OFF and backs off exponentially, unless the load
+ * rises well above the one that was judged, or falls well below a closed loop.
  * CHECKs are rarer and longer the more of them were passed, so that a queue
  * at rest is left alone; but a load that is not the one that was judged is
  * checked at once.
@@ -37,7 +35,6 @@
  * busy that a shorter hold batches as well gets the shorter one, which keeps
  * it far from half a ring.
  */
-#include <linux/bitops.h>
 #include <linux/build_bug.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
@@ -71,14 +68,13 @@ static enum adaptive_verdict adaptive_judge(const struct adaptive_state *st,
 	return ADAPTIVE_CLOSED;
 }
 
-/* The shortest hold that gathers as many frames as are worth it. */
-static u8 adaptive_level(const struct adaptive_state *st)
+/* Frames that a hold of this level gathers. */
+static u32 adaptive_batch(const struct adaptive_state *st, u32 level)
 {
-	u64 enough_ns = ADAPTIVE_BATCH * st->meter.ns;
-	u64 times = div64_u64((u64)st->max_ns * st->meter.frames,
-			      max(enough_ns, 1ULL));
+	const struct meter *meter = &st->meter;
+	u64 gap_ns = meter->frames ? div_u64(meter->ns, meter->frames) : 0;
 
-	return min_t(u32, fls64(times | 1) - 1, ADAPTIVE_LEVELS);
+	return (st->max_ns >> level) / clamp_t(u64, gap_ns, 1, U32_MAX);
 }
 
 static void adaptive_enter(struct adaptive_state *st, enum adaptive_phase phase,
@@ -113,13 +109,6 @@ static void adaptive_fail(struct adaptive_state *st, u32 rate,
 	st->fails++;
 	st->lonelies = 0;
 	adaptive_enter(st, ADAPTIVE_OFF, reason);
-}
-
-/* A loop was found before its own rate was seen: that is learned in OFF. */
-static void adaptive_free(struct adaptive_state *st)
-{
-	adaptive_fail(st, 0, VCOAL_REASON_CLOSED_LOOP);
-	st->ref = 0;
 }
 
 static void adaptive_check(struct adaptive_state *st,
@@ -174,18 +163,15 @@ static void adaptive_in_off(struct adaptive_state *st,
 			    const struct meter_reading *now)
 {
 	bool surged = st->excess > (s32)ADAPTIVE_SURGE;
-	bool surges = false, other = false;
+	bool surges, sinks;
+	u32 level = 0;
 
 	if (adaptive_was_held_up(st, now)) {
 		adaptive_fail(st, now->rate, VCOAL_REASON_CLOSED_LOOP);
 		return;
 	}
-	if (!st->ref && st->wait_ns)
-		adaptive_get_to_know(st, now);
-	if (!now->limits->trial) {
-		surges = adaptive_surges(st, now);
-		other = surges || adaptive_sinks(st, now);
-	}
+	surges = !now->limits->trial && adaptive_surges(st, now);
+	sinks = !now->limits->trial && adaptive_sinks(st, now);
 	/* The first window of a new load is half of the old one. */
 	if (surges && !surged) {
 		meter_clear(&st->meter);
@@ -193,58 +179,47 @@ static void adaptive_in_off(struct adaptive_state *st,
 		return;
 	}
 	meter_add(&st->meter, now);
-	if (!other &&
+	meter_fade(&st->meter, ADAPTIVE_FRAMES);
+	if (!surges && !sinks &&
 	    (st->wait_ns || now->limits->trial ||
 	     !meter_full(&st->meter, 2, ADAPTIVE_FRAMES))) {
-		meter_fade(&st->meter, ADAPTIVE_FRAMES);
 		adaptive_rest(st, now->sample);
 		return;
 	}
 
-	st->ref = 0;
-	if (surges) {
-		st->ref = now->rate;
-		st->fails = 0;
-	}
+	st->ref = surges ? now->rate : 0;
+	st->fails = surges ? 0 : st->fails;
+	while (level < ADAPTIVE_LEVELS &&
+	       adaptive_batch(st, level + 1) >= ADAPTIVE_BATCH)
+		level++;
 	meter_result(&st->meter, &st->off);
-	adaptive_try(st, adaptive_level(st), VCOAL_REASON_PROBE);
+	adaptive_try(st, level, VCOAL_REASON_PROBE);
 	st->shut = 0;
-}
-
-/* Who takes half of the frames must not wait for many. */
-static bool adaptive_stalls(struct adaptive_state *st)
-{
-	if (st->meter.steady < ADAPTIVE_STEADY ||
-	    2 * st->meter.mean >= st->off.rate)
-		return false;
-	meter_result(&st->meter, &st->on);
-
-	return true;
 }
 
 static void adaptive_in_try(struct adaptive_state *st,
 			    const struct meter_reading *now)
 {
 	enum adaptive_verdict verdict;
+	bool full;
 
 	meter_add(&st->meter, now);
-	if (!meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES)) {
-		if (adaptive_closes(st, now))
-			adaptive_fail(st, adaptive_own_rate(st, now),
-				      VCOAL_REASON_CLOSED_LOOP);
-		else if (adaptive_stalls(st))
-			adaptive_check(st, now);
+	full = meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES);
+	/* A queue that stalls must not wait for many frames. */
+	if (!full && (st->meter.steady < ADAPTIVE_STEADY ||
+		      2 * st->meter.mean >= st->off.rate))
 		return;
-	}
 
 	meter_result(&st->meter, &st->on);
 	verdict = adaptive_judge(st, now);
-	if (verdict == ADAPTIVE_SPARSE)
-		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
-	else if (verdict == ADAPTIVE_PAYS)
-		adaptive_keep(st, now, false);
-	else
+	if (verdict >= ADAPTIVE_DOUBTFUL)
 		adaptive_check(st, now);
+	else if (verdict == ADAPTIVE_SPARSE && full)
+		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
+	else if (verdict == ADAPTIVE_SPARSE && adaptive_single(now->sample))
+		adaptive_fail(st, st->off.rate, VCOAL_REASON_CLOSED_LOOP);
+	else if (full)
+		adaptive_keep(st, now, false);
 }
 
 static void adaptive_in_check(struct adaptive_state *st,
@@ -306,10 +281,7 @@ static void adaptive_recheck(struct adaptive_state *st, u8 length)
 		meter_clear(&st->meter);
 }
 
-/*
- * Bad windows use credit up, thrice as fast when the load collapsed or waits for
- * the hold.
- */
+/* Bad windows use credit up, thrice as fast when the load collapsed. */
 static bool adaptive_pays(struct adaptive_state *st,
 			  const struct meter_reading *now)
 {
@@ -324,8 +296,7 @@ static bool adaptive_pays(struct adaptive_state *st,
 		return true;
 	}
 	st->ref = max(st->ref, now->rate);
-	if (meter_jumps(&st->meter, now->rate) ||
-	    adaptive_lags(st, now->sample))
+	if (meter_jumps(&st->meter, now->rate))
 		gain *= 3;
 	else
 		meter_grow(&st->meter, now);
@@ -357,13 +328,7 @@ static void adaptive_in_hold(struct adaptive_state *st,
 	adaptive_match(st, now);
 
 	if (st->credit < 0) {
-		if (adaptive_lags(st, now->sample)) {
-			/* No try in vain: the load became another one. */
-			st->fails = 0;
-			adaptive_free(st);
-		} else {
-			adaptive_fail(st, 0, VCOAL_REASON_SPARSE);
-		}
+		adaptive_fail(st, 0, VCOAL_REASON_SPARSE);
 		return;
 	}
 	if (adaptive_lonely(st, now->sample)) {

@@ -22,7 +22,6 @@
 #define ADAPTIVE_SURGE		METER_RATE(12)	/* frames too many */
 #define ADAPTIVE_LACK		METER_RATE(12)	/* frames too few */
 #define ADAPTIVE_ALIKE		8U	/* holds that are no chance */
-#define ADAPTIVE_PACE		4U	/* such holds in a try: it does */
 #define ADAPTIVE_LONE		16	/* holds of one frame: it sets the pace */
 #define ADAPTIVE_SILENCE_NS	64000000U /* in one window: traffic paused */
 #define ADAPTIVE_WINDOW_MAX_NS	4000000U /* a pause waits for no longer one */
@@ -85,7 +84,7 @@ enum adaptive_verdict {
  * @shut: least level that a closed loop bears
  * @alike: holds in a row with @batch frames
  * @lonelies: how often @lone let go and the rate did not rise
- * @stale: of a hold: after silence, until some frames were measured
+ * @stale: after silence, until some frames were measured
  */
 struct adaptive_state {
 	struct meter meter;

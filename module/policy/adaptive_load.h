@@ -23,22 +23,6 @@ static inline bool adaptive_single(const struct vcoal_sample *s)
 	return s->holds && !s->empty_holds && s->held_frames == s->holds;
 }
 
-/* One frame in each hold, and hardly any time between them: it sets the pace. */
-static inline bool adaptive_paces(const struct adaptive_state *st,
-				  const struct vcoal_sample *s)
-{
-	u64 held_ns = (u64)s->holds * (st->max_ns >> st->level);
-
-	return adaptive_single(s) && held_ns > s->window_ns - s->window_ns / 4;
-}
-
-/* And so it has been for some holds. */
-static inline bool adaptive_lags(const struct adaptive_state *st,
-				 const struct vcoal_sample *s)
-{
-	return adaptive_alone(st) && adaptive_paces(st, s);
-}
-
 /* Most of the window was silence: it says nothing about a pace. */
 static inline bool adaptive_silent(const struct meter_reading *now)
 {
@@ -70,59 +54,6 @@ static inline bool adaptive_gathers(u64 held_bytes, u64 held_ns,
 {
 	return 3 * (held_bytes >> 4) * (free_ns >> 10) >
 	       4 * (free_bytes >> 4) * (held_ns >> 10);
-}
-
-/* Is the rate of a try clearly lower? */
-static inline bool adaptive_falls(const struct adaptive_state *st,
-				  const struct meter_reading *now)
-{
-	return now->rate < st->off.rate - st->off.rate / 4;
-}
-
-/* Where it is not, somebody else may hold a loop up that is faster by itself. */
-static inline u32 adaptive_own_rate(const struct adaptive_state *st,
-				    const struct meter_reading *now)
-{
-	u32 rate = st->off.rate;
-
-	return adaptive_falls(st, now) ? rate : rate + rate / 2;
-}
-
-/* Does the try save anything, in this window or in all? */
-static inline bool adaptive_saves(const struct adaptive_state *st,
-				  const struct meter_reading *now)
-{
-	u64 off = st->off.cost;
-
-	return now->work < off * now->sample->frames ||
-	       st->meter.work < off * st->meter.frames;
-}
-
-/*
- * The hold of a try sets the pace, and it costs frames or saves nothing: a closed
- * loop, if no messages gather.
- */
-static inline bool adaptive_closes(struct adaptive_state *st,
-				   const struct meter_reading *now)
-{
-	if (adaptive_paces(st, now->sample) &&
-	    (adaptive_falls(st, now) || !adaptive_saves(st, now)))
-		st->lone += min(now->sample->holds, ADAPTIVE_PACE);
-	else
-		st->lone = 0;
-
-	return st->lone >= (s16)ADAPTIVE_PACE &&
-	       !adaptive_gathers(st->meter.bytes, st->meter.ns,
-				 st->off.bytes, st->off.ns);
-}
-
-/* The rate of what was judged, unless that is over: then as much as was seen. */
-static inline void adaptive_get_to_know(struct adaptive_state *st,
-					const struct meter_reading *now)
-{
-	if (meter_jumps(&st->meter, now->rate) ||
-	    st->meter.frames >= ADAPTIVE_FRAMES)
-		st->ref = max(st->meter.mean, 1U);
 }
 
 /* Much more load than the one that was judged: a one-sided CUSUM. */
