@@ -87,6 +87,12 @@ def xen_held(args):
     return lab.run(args.kernels or ["6.12"], ("held",))
 
 
+def xen_debug(_):
+    """the xen lab's stress, under every checker that Xen's guests can have"""
+    from . import xen as lab
+    return lab.run_debug()
+
+
 def demo(args):
     """show what the module does to live traffic"""
     from . import demo as show
@@ -145,7 +151,8 @@ VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "bench": bench,
          "bench-quick": bench_quick, "bench-foundation": bench_foundation,
          "bench-xen": bench_xen, "bench-kvm": bench_kvm,
-         "xen-held": xen_held, "kvm-quick": kvm_quick,
+         "xen-held": xen_held, "xen-debug": xen_debug,
+         "kvm-quick": kvm_quick,
          "check": everything, "check-fast": fast}
 BESIDE_NEEDS = {"fuzz": ["clang", "libclang-rt-dev"]}
 WITH_KERNELS = ("build", "matrix", "demo", "xen-held", *check.LABS)

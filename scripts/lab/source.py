@@ -36,17 +36,22 @@ class BuildError(apt.AptError):
 
 @dataclasses.dataclass(frozen=True)
 class Flavour:
-    """What to build: architecture, configuration fragments, make targets."""
+    """What to build: architecture, configuration fragments without the lines
+    that begin so, make targets."""
     arch: str
     fragments: tuple
     targets: tuple
     image: str
+    without: tuple = ()
 
 
 FLAVOURS = {
     "uml": Flavour("um", ("uml",), ("all",), "linux"),
     "debug": Flavour("x86_64", ("debug",), ("bzImage", "modules"),
                      "arch/x86/boot/bzImage"),
+    "debug-xen": Flavour("x86_64", ("debug", "xen"), ("bzImage", "modules"),
+                         "arch/x86/boot/bzImage",
+                         ("CONFIG_KASAN", 'CONFIG_LOCALVERSION="-vcoal-debug')),
 }
 
 
@@ -111,8 +116,10 @@ def _make(flavour, tree, *args):
 
 
 def _fragment(flavour):
-    return "".join((CONFIGS / f"{name}.config").read_text()
-                   for name in flavour.fragments)
+    lines = (line for name in flavour.fragments
+             for line in (CONFIGS / f"{name}.config").read_text().splitlines())
+    return "".join(f"{line}\n" for line in lines
+                   if not line.startswith(flavour.without or "\0"))
 
 
 def _key(fragment):

@@ -26,7 +26,8 @@ UNPACK = {b"\xfd7zXZ": lambda data: lzma.LZMADecompressor().decompress(data),
 def extract(boot):
     """Path of the ELF image of a kernel."""
     path = apt.cache_dir("vmlinux") / boot.release
-    if not path.exists():
+    made = boot.vmlinuz.stat().st_mtime
+    if not path.exists() or path.stat().st_mtime < made:
         wrapped = boot.vmlinuz.read_bytes()
 
         def word(at):

@@ -35,13 +35,16 @@ DOM0_MODULES = ("xen_privcmd", "xenfs", "xen_evtchn", "xen_gntdev",
 DOMU_MODULES = ("xen_netfront",)
 
 # a kernel with checkers takes more
-DOM0_MB = {"debug": 1024}
+DEBUG = "debug-xen"
+DOM0_MB = {DEBUG: 1024}
 DOM0_USUAL_MB = 640
-DOMAIN_MB = {"debug": 320}
+DOMAIN_MB = {DEBUG: 320}
 DOMAIN_USUAL_MB = 128
 XEN = ("console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning "
        "spec-ctrl=no xpti=no pv-l1tf=no")
 KERNEL = "panic=-1 net.ifnames=0 ipv6.disable=1 mitigations=off"
+# until a case wants it: see xen.py
+KERNEL_DEBUG = " lockdep.prove_locking=0"
 CREATE_S = 300
 # two kernels and a hypervisor take their time on a busy machine
 LIFE_S = 5400
@@ -156,6 +159,8 @@ def multiboot(boot, initrd, cpus=1, options=""):
     xen = (f"{XEN} dom0_mem={size},max:{size} "
            f"dom0_max_vcpus={cpus}{options}")
     kernel = f"{vmlinux.extract(boot)} console=hvc0 loglevel=7 {KERNEL}"
+    if boot.name == DEBUG:
+        kernel += KERNEL_DEBUG
     return {"-M": "pc", "-cpu": "qemu64", "-kernel": str(unpacked() / "xen"),
             "-append": xen, "-initrd": f"{kernel},{initrd}"}
 
