@@ -109,7 +109,10 @@ bool xen_door_eoi(struct xev_line *line)
 	unsigned long flags;
 	bool keep;
 
-	/* Only here and in spurious() it changes: both are the driver's. */
+	/*
+	 * The score changes only here and in spurious(): both are the driver's. A
+	 * hold that is set meanwhile begins with the next event.
+	 */
 	if (!vcoal_hold_wanted(&door->queue->hold) && !READ_ONCE(door->score))
 		return true;
 

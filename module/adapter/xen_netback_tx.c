@@ -90,6 +90,10 @@ static int xnb_serve(struct xnb_queue *queue, int budget)
 	return work;
 }
 
+/*
+ * The short way leaves @polling as it was, which is false: completions go out at
+ * once. A hold that is set during the poll shuts the door at its end, as ever.
+ */
 static int xnb_poll(struct vcoal_napi_hook *hook, int budget)
 {
 	struct xnb_queue *queue = container_of(hook, struct xnb_queue, hook);

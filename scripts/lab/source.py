@@ -119,7 +119,7 @@ def _fragment(flavour):
     lines = (line for name in flavour.fragments
              for line in (CONFIGS / f"{name}.config").read_text().splitlines())
     return "".join(f"{line}\n" for line in lines
-                   if not line.startswith(flavour.without or "\0"))
+                   if not line.startswith(flavour.without))
 
 
 def _key(fragment):
