@@ -104,9 +104,7 @@ static void gate_that_only_counts_begins_to_hold(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, vcoal_queue_only_counts(queue));
 	KUNIT_EXPECT_TRUE(test, guest_notify(guest, 3));
 	vcoal_gate_work(&guest->gate, 2);
-	spin_lock_bh(&guest->gate.lock);
-	vcoal_gate_passed(&guest->gate, 4);
-	spin_unlock_bh(&guest->gate.lock);
+	KUNIT_EXPECT_TRUE(test, guest_notify(guest, 4));
 	KUNIT_EXPECT_EQ(test, queue->count.irqs, 2);
 	KUNIT_EXPECT_EQ(test, queue->count.polls, 3);
 	KUNIT_EXPECT_EQ(test, queue->count.packets, 9);
@@ -365,25 +363,6 @@ static void gate_rescues_what_is_no_interrupt(struct kunit *test)
 }
 
 /* With an interrupt that nobody asked about goes what is kept. */
-static void gate_is_told_of_what_passed(struct kunit *test)
-{
-	struct guest *guest = guest_new(test, HOLD_NS, 0);
-	struct vcoal_gate *gate = &guest->gate;
-
-	KUNIT_EXPECT_TRUE(test, vcoal_gate_notify(gate, 1));
-	KUNIT_EXPECT_FALSE(test, vcoal_gate_notify(gate, 2));
-	spin_lock_bh(&gate->lock);
-	vcoal_gate_passed(gate, 3);
-	spin_unlock_bh(&gate->lock);
-	msleep(100);
-
-	KUNIT_EXPECT_EQ(test, READ_ONCE(guest->delivered), 1);
-	KUNIT_EXPECT_EQ(test, gate->q.count.irqs, 3);
-	KUNIT_EXPECT_EQ(test, gate->q.count.packets, 6);
-	KUNIT_EXPECT_EQ(test, gate->q.count.holds, 1);
-	KUNIT_EXPECT_EQ(test, gate->q.count.held_packets, 5);
-}
-
 static void gate_feeds_the_windows(struct kunit *test)
 {
 	struct guest *guest = guest_new(test, HOLD_NS, 0);
@@ -418,7 +397,6 @@ static struct kunit_case gate_cases[] = {
 	KUNIT_CASE(gate_delivers_what_is_no_interrupt),
 	KUNIT_CASE(gate_leaves_its_account_to_who_keeps_it),
 	KUNIT_CASE(gate_rescues_what_is_no_interrupt),
-	KUNIT_CASE(gate_is_told_of_what_passed),
 	KUNIT_CASE(gate_feeds_the_windows),
 	{}
 };

@@ -146,7 +146,8 @@ void vcoal_gate_open(struct vcoal_gate *gate,
 	spin_lock_init(&gate->lock);
 	vcoal_hold_soften(&gate->q.hold);
 	gate->deliver = deliver;
-	gate->open = true;
+	/* Here and in _close(): pairs with READ_ONCE() in vhost_batch.c. */
+	WRITE_ONCE(gate->open, true);
 }
 
 /**
@@ -156,7 +157,7 @@ void vcoal_gate_open(struct vcoal_gate *gate,
 void vcoal_gate_close(struct vcoal_gate *gate)
 {
 	spin_lock_bh(&gate->lock);
-	gate->open = false;
+	WRITE_ONCE(gate->open, false);
 	if (vcoal_hold_running(&gate->q.hold))
 		gate_deliver(gate, ktime_get_ns());
 	spin_unlock_bh(&gate->lock);
@@ -234,30 +235,6 @@ void vcoal_gate_served(struct vcoal_gate *gate, u32 frames)
 			     false);
 	else if (gate_full(gate))
 		gate_deliver(gate, ktime_get_ns());
-}
-
-/**
- * vcoal_gate_passed() - an interrupt went out that nobody asked the gate about
- * @gate: locked
- * @frames: since the last call
- *
- * Should a hold run all the same, what is kept goes out as well: twice is better
- * than not at all.
- */
-void vcoal_gate_passed(struct vcoal_gate *gate, u32 frames)
-{
-	lockdep_assert_held(&gate->lock);
-
-	if (!gate->open || gate_only_counts(gate, frames, true))
-		return;
-
-	gate->frames += frames;
-	if (likely(!vcoal_hold_running(&gate->q.hold))) {
-		gate_account(gate, vcoal_queue_clock(&gate->q), true);
-		return;
-	}
-	vcoal_queue_irq(&gate->q);
-	gate_deliver(gate, ktime_get_ns());
 }
 
 /**

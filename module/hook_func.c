@@ -2,12 +2,13 @@
 /*
  * The redirect of a function, by ftrace and as livepatch does it.
  *
- * A call of the function enters ftrace's trampoline, the trampoline calls
- * vcoal_func_thunk(), and that makes it return into our replacement. What the
- * replacement itself calls must reach the original: the thunk lets pass what
- * is called from this module's text. That test reads the return address, so
- * the replacement's call must be a call: as a jump it would come from nowhere,
- * and go round for ever. vcoal_func_leave() behind it sees to that.
+ * A call of the function enters ftrace's trampoline, the trampoline calls the
+ * thunk, and that makes it return into our replacement. What the replacement
+ * itself calls must reach the original: the thunk lets pass what is called from
+ * this module's text. That test reads the return address, so the replacement's
+ * call must be a call: as a jump it would come from nowhere, and go round for
+ * ever. vcoal_func_leave() behind it sees to that. A thunk of the hook's owner
+ * may let more calls pass, and do itself what little there is to do.
  *
  * Who may be where when a hook goes, and what waits for them:
  *
@@ -36,174 +37,20 @@
  * A module that brought the function may go: it unhooks in the module notifier
  * (MODULE_STATE_GOING), which runs before ftrace forgets the module.
  */
-#include <linux/build_bug.h>
-#include <linux/hash.h>
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/module.h>
-#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <vcoal/compat.h>
 #include <vcoal/hook_func.h>
 
-/*
- * Tasks that are inside an extent right now: about as many as there are CPUs.
- * A task looks only into its own set; one that finds it full does without.
- */
-#define VCOAL_EXTENT_BITS	6
-#define VCOAL_EXTENT_WAYS	4
-
-static struct vcoal_extent
-vcoal_extents[BIT(VCOAL_EXTENT_BITS)][VCOAL_EXTENT_WAYS];
-
-static __always_inline struct vcoal_extent *vcoal_extent_set(void)
-{
-	return vcoal_extents[hash_ptr(current, VCOAL_EXTENT_BITS)];
-}
-
-/*
- * Only the task itself writes its name into a slot, so finding it needs no
- * barrier: nobody else can make the comparison true.
- */
-static __always_inline struct vcoal_extent *vcoal_extent_find(void)
-{
-	struct vcoal_extent *set = vcoal_extent_set();
-
-	/* Whoever calls such a function comes by here: no loop. */
-	BUILD_BUG_ON(VCOAL_EXTENT_WAYS != 4);
-	if (READ_ONCE(set[0].task) == current)
-		return &set[0];
-	if (READ_ONCE(set[1].task) == current)
-		return &set[1];
-	if (READ_ONCE(set[2].task) == current)
-		return &set[2];
-	if (READ_ONCE(set[3].task) == current)
-		return &set[3];
-
-	return NULL;
-}
-
-/**
- * vcoal_extent_begin() - from now on this task's callees matter
- * @call: what vcoal_extent_pause() finds
- * @passes: do not redirect them, count them
- *
- * Context: process; not within another extent.
- *
- * Return: the extent, or NULL when all slots are taken: nothing is redirected
- */
-struct vcoal_extent *vcoal_extent_begin(void *call, bool passes)
-{
-	struct vcoal_extent *set = vcoal_extent_set();
-	int i;
-
-	for (i = 0; i < VCOAL_EXTENT_WAYS; i++) {
-		if (cmpxchg(&set[i].task, NULL, current))
-			continue;
-		set[i].call = call;
-		set[i].paused = false;
-		set[i].passes = passes;
-		set[i].passed = 0;
-		return &set[i];
-	}
-
-	return NULL;
-}
-
-/**
- * vcoal_extent_pause() - what this task calls from now on is not redirected
- *
- * Context: a replacement with @extent_only, which no other task's extent can
- * have led to.
- *
- * Return: this task's extent
- */
-struct vcoal_extent *vcoal_extent_pause(void)
-{
-	struct vcoal_extent *extent = vcoal_extent_find();
-
-	extent->paused = true;
-
-	return extent;
-}
-
-/**
- * vcoal_extent_resume() - undo vcoal_extent_pause()
- * @extent: this task's
- */
-void vcoal_extent_resume(struct vcoal_extent *extent)
-{
-	extent->paused = false;
-}
-
-/**
- * vcoal_extent_end() - this task's callees do not matter any more
- * @extent: from vcoal_extent_begin(), may be NULL
- *
- * Return: how many callees passed
- */
-u32 vcoal_extent_end(struct vcoal_extent *extent)
-{
-	u32 passed;
-
-	if (!extent)
-		return 0;
-	passed = extent->passed;
-	/* Left before another takes it: pairs with cmpxchg(). */
-	smp_store_release(&extent->task, NULL);
-
-	return passed;
-}
-
-static __always_inline void vcoal_func_enter(struct ftrace_ops *ops,
-					     struct ftrace_regs *fregs)
-{
-	struct vcoal_func_hook *hook =
-		container_of(ops, struct vcoal_func_hook, ops);
-
-	this_cpu_inc(*hook->inside);
-	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)hook->ours);
-}
-
 static void notrace vcoal_func_thunk(unsigned long ip, unsigned long parent_ip,
 				     struct ftrace_ops *ops,
 				     struct ftrace_regs *fregs)
 {
 	if (!vcoal_own_text(parent_ip))
-		vcoal_func_enter(ops, fregs);
-}
-
-/*
- * An interrupt that came to a task in its extent is not part of it. Nor is what
- * memory accounting signals with interrupts off, when the extent touches memory
- * of the VM (thresholds of cgroup v1): replacements may enable BH.
- */
-static void notrace vcoal_func_thunk_extent(unsigned long ip,
-					    unsigned long parent_ip,
-					    struct ftrace_ops *ops,
-					    struct ftrace_regs *fregs)
-{
-	struct vcoal_extent *extent = vcoal_extent_find();
-
-	if (likely(!extent) || !in_task() || irqs_disabled() || extent->paused)
-		return;
-	if (extent->passes)
-		extent->passed++;
-	else
-		vcoal_func_enter(ops, fregs);
-}
-
-/* Functions of one name may be many, and a name is not what decides. */
-static void notrace vcoal_func_thunk_mine(unsigned long ip,
-					  unsigned long parent_ip,
-					  struct ftrace_ops *ops,
-					  struct ftrace_regs *fregs)
-{
-	const struct vcoal_func_hook *hook =
-		container_of(ops, struct vcoal_func_hook, ops);
-
-	if (!vcoal_own_text(parent_ip) &&
-	    hook->mine(ip, ftrace_regs_get_argument(fregs, 0)))
 		vcoal_func_enter(ops, fregs);
 }
 
@@ -215,14 +62,6 @@ static void vcoal_func_forget(struct vcoal_func_hook *hook)
 	free_percpu(hook->inside);
 	hook->inside = NULL;
 	hook->theirs = NULL;
-}
-
-static ftrace_func_t vcoal_func_choose(const struct vcoal_func_hook *hook)
-{
-	if (hook->mine)
-		return vcoal_func_thunk_mine;
-
-	return hook->extent_only ? vcoal_func_thunk_extent : vcoal_func_thunk;
 }
 
 /* By name, only what is there now is found: -ENOENT when that is nothing. */
@@ -250,7 +89,7 @@ static int vcoal_func_register(struct vcoal_func_hook *hook)
 		return -ENOMEM;
 	}
 
-	hook->ops.func = vcoal_func_choose(hook);
+	hook->ops.func = hook->thunk ?: vcoal_func_thunk;
 	hook->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
 	err = vcoal_func_filter(hook);
 	if (!err)
@@ -300,6 +139,32 @@ int vcoal_func_hook(struct vcoal_func_hook *hook)
 	__symbol_put(hook->name);
 
 	return err;
+}
+
+/**
+ * vcoal_func_hook_all() - all or none
+ * @hooks: see vcoal_func_hook(); the first goes first
+ * @n: how many
+ *
+ * Return: 0, or the error of the one that failed, which was said but for
+ * -ENOENT
+ */
+int vcoal_func_hook_all(struct vcoal_func_hook *hooks, int n)
+{
+	int i, err;
+
+	for (i = 0; i < n; i++) {
+		err = vcoal_func_hook(&hooks[i]);
+		if (!err)
+			continue;
+		if (err != -ENOENT)
+			pr_warn("%s() cannot be redirected (error %d)\n",
+				hooks[i].name, err);
+		vcoal_func_unhook_all(hooks, i);
+		return err;
+	}
+
+	return 0;
 }
 
 static long vcoal_func_inside(const struct vcoal_func_hook *hook)

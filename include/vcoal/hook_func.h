@@ -9,22 +9,27 @@
 #include <linux/errno.h>
 #include <linux/ftrace.h>
 #include <linux/percpu.h>
+#include <vcoal/compat.h>
+
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
+#define vcoal_func_arg	ftrace_regs_get_argument
+#else
+#define vcoal_func_arg(fregs, n)	0UL
+#endif
 
 /**
  * struct vcoal_func_hook - one redirected function
  * @name: what it is called (required)
  * @ours: runs in its place, with its prototype; calls vcoal_func_leave() last
  *	(required)
- * @extent_only: redirect only what a task calls between vcoal_extent_begin()
- *	and _end(); the cheapest answer for all others
+ * @thunk: asked at each call, in any context that calls the function (optional).
+ *	vcoal_func_enter() redirects the call, else it passes. It must let pass
+ *	what @ours calls the original for; notrace, does not sleep. @ip lies in
+ *	the first bytes of what was called; vcoal_func_arg() finds arguments
  * @local: it is not exported: ftrace finds it by its name, and whether it is the
- *	one, @mine must tell
- * @mine: redirect a call only when this says so (optional). @ip lies in the
- *	first bytes of what was called, @arg is its first argument. Any context
- *	that calls the function; notrace, does not sleep
+ *	one, @thunk must tell
  * @theirs: the function itself, NULL while it is not hooked, and when it is not
- *	exported. A call from this module reaches it, unless @extent_only: then
- *	within vcoal_extent_pause()
+ *	exported. Without @thunk, a call from this module reaches it
  * @inside: calls that were redirected and did not leave yet; NULL while it is
  *	not hooked
  * @ops: ftrace's
@@ -32,9 +37,9 @@
 struct vcoal_func_hook {
 	const char *name;
 	void *ours;
-	bool extent_only;
+	void (*thunk)(unsigned long ip, unsigned long parent_ip,
+		      struct ftrace_ops *ops, struct ftrace_regs *fregs);
 	bool local;
-	bool (*mine)(unsigned long ip, unsigned long arg);
 	void *theirs;
 	long __percpu *inside;
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
@@ -42,31 +47,29 @@ struct vcoal_func_hook {
 #endif
 };
 
-/**
- * struct vcoal_extent - a task is inside a call whose callees matter
- * @task: which, NULL when this slot is free
- * @call: what the call is about; on the task's stack
- * @paused: the callees are our own for the moment
- * @passes: callees are counted, not redirected
- * @passed: so many
- */
-struct vcoal_extent {
-	struct task_struct *task;
-	void *call;
-	bool paused;
-	bool passes;
-	u32 passed;
-} __aligned(32);	/* found by a shift */
-
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
 bool vcoal_func_known(const char *name);
 int __must_check vcoal_func_hook(struct vcoal_func_hook *hook);
+int __must_check vcoal_func_hook_all(struct vcoal_func_hook *hooks, int n);
 void vcoal_func_unhook(struct vcoal_func_hook *hook);
 void vcoal_func_unhook_all(struct vcoal_func_hook *hooks, int n);
-struct vcoal_extent *vcoal_extent_begin(void *call, bool passes);
-struct vcoal_extent *vcoal_extent_pause(void);
-void vcoal_extent_resume(struct vcoal_extent *extent);
-u32 vcoal_extent_end(struct vcoal_extent *extent);
+
+/**
+ * vcoal_func_enter() - redirect this call
+ * @ops: of its hook
+ * @fregs: of the call
+ *
+ * Context: the hook's thunk.
+ */
+static __always_inline void vcoal_func_enter(struct ftrace_ops *ops,
+					     struct ftrace_regs *fregs)
+{
+	struct vcoal_func_hook *hook =
+		container_of(ops, struct vcoal_func_hook, ops);
+
+	this_cpu_inc(*hook->inside);
+	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)hook->ours);
+}
 #else
 static inline bool vcoal_func_known(const char *name)
 {
@@ -78,29 +81,21 @@ static inline int vcoal_func_hook(struct vcoal_func_hook *hook)
 	return -EOPNOTSUPP;
 }
 
+static inline int vcoal_func_hook_all(struct vcoal_func_hook *hooks, int n)
+{
+	return -EOPNOTSUPP;
+}
+
 static inline void vcoal_func_unhook(struct vcoal_func_hook *hook) { }
 
 static inline void vcoal_func_unhook_all(struct vcoal_func_hook *hooks, int n)
 {
 }
 
-static inline struct vcoal_extent *vcoal_extent_begin(void *call, bool passes)
+static inline void vcoal_func_enter(struct ftrace_ops *ops,
+				    struct ftrace_regs *fregs)
 {
-	return NULL;
 }
-
-static inline struct vcoal_extent *vcoal_extent_pause(void)
-{
-	return NULL;
-}
-
-static inline void vcoal_extent_resume(struct vcoal_extent *extent) { }
-
-static inline u32 vcoal_extent_end(struct vcoal_extent *extent)
-{
-	return 0;
-}
-
 #endif
 
 /**

@@ -37,16 +37,21 @@
 #include "vhost_call.h"
 
 #include <linux/eventfd.h>
-#include <linux/hashtable.h>
+#include <linux/hash.h>
 #include <linux/irqflags.h>
 #include <linux/preempt.h>
+#include <linux/rculist.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <vcoal/adapter.h>
 #include <vcoal/compat.h>
 
-/* Protects vhc_ctxs. Taken with BH off, outside the gates' locks. */
+/*
+ * Protects vhc_ctxs; readers under RCU. Taken with BH off, outside the gates'
+ * locks.
+ */
 static DEFINE_SPINLOCK(vhc_ctxs_lock);
-static DEFINE_HASHTABLE(vhc_ctxs, 10);
+struct hlist_head vhc_ctxs[BIT(VHC_CTXS_BITS)];
 
 static struct vhc_queue *to_vhc(struct vcoal_gate *gate)
 {
@@ -66,15 +71,21 @@ static bool vhc_deliver(struct vcoal_gate *gate)
 	return true;
 }
 
-/* From now on the queue keeps signals of another eventfd. */
+/*
+ * From now on the queue keeps signals of another eventfd. Who reads the list that
+ * it leaves may be led into the one it enters, and then miss that it has a signal
+ * to count.
+ */
 static void vhc_adopt(struct vhc_queue *queue, struct eventfd_ctx *ctx)
 {
 	vcoal_gate_flush(&queue->gate);
 	spin_lock_bh(&vhc_ctxs_lock);
 	if (!queue->gone) {
-		hash_del(&queue->node);
-		queue->ctx = ctx;
-		hash_add(vhc_ctxs, &queue->node, (unsigned long)ctx);
+		hlist_del_init_rcu(&queue->node);
+		/* Pairs with READ_ONCE() in vhc_heard(). */
+		WRITE_ONCE(queue->ctx, ctx);
+		hlist_add_head_rcu(&queue->node,
+				   &vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)]);
 	}
 	spin_unlock_bh(&vhc_ctxs_lock);
 }
@@ -101,7 +112,7 @@ void vhc_close(struct vhc_queue *queue)
 	vhk_forget(queue);
 	spin_lock_bh(&vhc_ctxs_lock);
 	queue->gone = true;
-	hash_del(&queue->node);
+	hlist_del_init_rcu(&queue->node);
 	spin_unlock_bh(&vhc_ctxs_lock);
 }
 
@@ -119,8 +130,62 @@ bool vhc_signal(struct vhc_queue *queue, struct eventfd_ctx *ctx, u32 frames)
 {
 	if (queue->ctx != ctx)
 		vhc_adopt(queue, ctx);
+	/* The mutex comes between this and a put of vhost's. */
+	WRITE_ONCE(queue->ctx_state, VHC_KNOWN);
 
 	return vhk_notify(queue, frames);
+}
+
+/* A signal passes of a queue whose last batch was reported by this task. */
+static bool notrace vhc_count(struct vhc_queue *queue)
+{
+	/* Not when that batch was not only counted. */
+	if (READ_ONCE(queue->counting) != current)
+		return false;
+	WRITE_ONCE(queue->counting, NULL);
+	vcoal_queue_irq(&queue->gate.q);
+
+	return true;
+}
+
+/**
+ * vhc_heard() - a task signals
+ * @ctx: what
+ *
+ * If it is about the batch that this task reported last, and that was only
+ * counted, so is this.
+ *
+ * Context: process.
+ *
+ * Return: was it?
+ */
+bool notrace vhc_heard(const struct eventfd_ctx *ctx)
+{
+	struct vhc_queue *queue;
+	bool heard = false;
+
+	preempt_disable_notrace();
+	hlist_for_each_entry_rcu(queue, &vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)],
+				 node) {
+		heard = READ_ONCE(queue->ctx) == ctx && vhc_count(queue);
+		if (heard)
+			break;
+	}
+	preempt_enable_notrace();
+
+	return heard;
+}
+
+/**
+ * vhc_guessed() - a task signals what no queue is known for
+ * @queue: of the batch that this task reported last
+ *
+ * Context: process, preemption off.
+ */
+void notrace vhc_guessed(struct vhc_queue *queue)
+{
+	if (vhc_ctx_state(queue) != VHC_KNOWN && vhc_count(queue))
+		WRITE_ONCE(queue->ctx_state, VHC_LEARN);
 }
 
 /**
@@ -135,8 +200,12 @@ void vhc_ctx_put(const struct eventfd_ctx *ctx)
 		return;
 
 	spin_lock_bh(&vhc_ctxs_lock);
-	hash_for_each_possible(vhc_ctxs, queue, node, (unsigned long)ctx)
-		if (queue->ctx == ctx)
-			vcoal_gate_flush(&queue->gate);
+	hlist_for_each_entry(queue, &vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)],
+			     node) {
+		if (queue->ctx != ctx)
+			continue;
+		WRITE_ONCE(queue->ctx_state, VHC_GUESS);
+		vcoal_gate_flush(&queue->gate);
+	}
 	spin_unlock_bh(&vhc_ctxs_lock);
 }

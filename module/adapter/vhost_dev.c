@@ -58,8 +58,7 @@ struct vhc_queue *vhn_dev_queue(const void *dev, enum vcoal_dir dir)
 {
 	struct vhn_dev *vhn = vhn_dev_find(dev);
 
-	return vhn ? rcu_dereference_check(vhn->queue[dir],
-					   rcu_read_lock_any_held()) : NULL;
+	return vhn ? vhn_queue(vhn, dir) : NULL;
 }
 
 /*
@@ -118,7 +117,7 @@ void vhn_dev_deliver(struct vhn_dev *vhn)
 	enum vcoal_dir dir;
 
 	for (dir = 0; dir < VCOAL_DIRS; dir++) {
-		queue = rcu_dereference(vhn->queue[dir]);
+		queue = vhn_queue(vhn, dir);
 		if (queue)
 			vcoal_gate_flush(&queue->gate);
 	}
@@ -134,7 +133,7 @@ void vhn_dev_deliver(struct vhn_dev *vhn)
  */
 void vhn_dev_bury(struct vhn_dev *vhn)
 {
-	struct vhc_queue *queue = rcu_dereference(vhn->queue[VCOAL_TX]);
+	struct vhc_queue *queue = vhn_queue(vhn, VCOAL_TX);
 
 	if (queue)
 		vhk_bury(queue);
@@ -243,7 +242,7 @@ void vhn_devs_flush(void)
 	spin_lock_bh(&vhn_lock);
 	list_for_each_entry(vhn, &vhn_devs, list) {
 		vhn_dev_deliver(vhn);
-		queue = rcu_dereference(vhn->queue[VCOAL_TX]);
+		queue = vhn_queue(vhn, VCOAL_TX);
 		if (queue)
 			vhk_forget(queue);
 	}

@@ -3,6 +3,7 @@
 #define _VCOAL_VHOST_DEV_H
 
 #include <linux/list.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <vcoal/hook_napi.h>
 #include <vcoal/vcoal.h>
@@ -32,6 +33,21 @@ struct vhn_dev {
 	char comm[TASK_COMM_LEN];
 	struct rcu_head rcu;
 };
+
+/**
+ * vhn_queue() - a queue of a device
+ * @vhn: found
+ * @dir: direction
+ *
+ * Context: an RCU reader; preemption or interrupts off will do.
+ *
+ * Return: the queue while it is hooked, or NULL
+ */
+static inline struct vhc_queue *vhn_queue(const struct vhn_dev *vhn,
+					  enum vcoal_dir dir)
+{
+	return rcu_dereference_check(vhn->queue[dir], rcu_read_lock_any_held());
+}
 
 struct vhn_dev *vhn_dev_find(const void *dev);
 struct vhc_queue *vhn_dev_queue(const void *dev, enum vcoal_dir dir);

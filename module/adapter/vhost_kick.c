@@ -197,22 +197,16 @@ bool vhk_notify(struct vhc_queue *queue, u32 frames)
  * vhk_work() - vcoal_gate_work(), where a kick may be what is held
  * @queue: any
  * @frames: since the last call of this or of vhk_notify()
- * @signalled: an interrupt went with them that vhk_notify() was not asked about
  */
-void vhk_work(struct vhc_queue *queue, u32 frames, bool signalled)
+void vhk_work(struct vhc_queue *queue, u32 frames)
 {
 	struct vcoal_gate *gate = &queue->gate;
 
 	spin_lock_bh(&gate->lock);
-	if (gate->open && vhk_holds(queue)) {
-		if (signalled)
-			vcoal_queue_irq(&gate->q);
+	if (gate->open && vhk_holds(queue))
 		vhk_count(queue, frames);
-	} else if (signalled) {
-		vcoal_gate_passed(gate, frames);
-	} else {
+	else
 		vcoal_gate_served(gate, frames);
-	}
 	spin_unlock_bh(&gate->lock);
 }
 

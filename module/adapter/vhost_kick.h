@@ -38,7 +38,7 @@ void vhk_know(struct vhc_queue *queue, void *vq, const void *work);
 void vhk_forget(struct vhc_queue *queue);
 void vhk_bury(struct vhc_queue *queue);
 bool __must_check vhk_notify(struct vhc_queue *queue, u32 frames);
-void vhk_work(struct vhc_queue *queue, u32 frames, bool signalled);
+void vhk_work(struct vhc_queue *queue, u32 frames);
 bool vhk_deliver(struct vhc_queue *queue);
 bool __must_check vhk_begin(struct vhc_queue *queue);
 void vhk_end(struct vhc_queue *queue);

@@ -3,23 +3,15 @@
  * vhost-net, from the host's side: the interrupts that it injects into guests.
  *
  * vhost has no hook of its own, and its structures are private: a device is
- * nothing but a pointer here, that functions were called with. These are
- * redirected, and two more for kicks, see vhost_run.c:
+ * nothing but a pointer here, that functions were called with. Traffic and the
+ * signals about it are in vhost_batch.c, kicks in vhost_run.c; here is what ends
+ * either:
  *
- *  vhost_add_used_and_signal_n(dev, vq, heads, count) - vhost_net calls it for
- *	every batch, in both directions and nobody else does. It counts frames
- *	and opens an extent; a device that is not known yet is met here.
- *  eventfd_signal() - within that extent, it is the interrupt. All others who
- *	call it (vCPU kicks, vfio, aio) are not redirected, see hook_func.c.
  *  vhost_dev_flush(dev) - when it returns, vhost is done with what it began;
  *	vhost_net calls it after it took a queue's backend away. So must we be:
  *	a VMM that stops a device looks at its eventfds once more and no later.
  *  vhost_dev_cleanup(dev) - the device is over.
  *  eventfd_ctx_put(ctx) - an eventfd may go: see vhost_call.c.
- *
- * Which queue is it? A used element says how many bytes the device wrote into
- * the guest's buffer: all of a packet for receive, and 0 for transmit, where
- * the guest's buffers are only read (virtio 1.x, 2.7.8).
  *
  * What the VMM sees: a signal that was kept arrives before an ioctl that takes
  * its eventfd or its queue away returns, as if vhost had signalled just before.
@@ -30,13 +22,11 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
-#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/string.h>
-#include <uapi/linux/virtio_ring.h>
 #include <vcoal/adapter.h>
-#include <vcoal/compat.h>
 #include <vcoal/hook_func.h>
+#include "vhost_batch.h"
 #include "vhost_call.h"
 #include "vhost_dev.h"
 #include "vhost_run.h"
@@ -58,21 +48,7 @@ enum vhn_func {
 	VHN_CTX_PUT,	/* first up, last down */
 	VHN_DEV_FLUSH,
 	VHN_DEV_CLEANUP,
-	VHN_SIGNAL,
-	VHN_ADD_USED,
 	VHN_FUNCS
-};
-
-/**
- * struct vhn_call - a batch that vhost reports to the guest
- * @dev: the struct vhost_dev
- * @dir: of its queue
- * @frames: that no interrupt was asked for yet
- */
-struct vhn_call {
-	const void *dev;
-	enum vcoal_dir dir;
-	u32 frames;
 };
 
 /* Protects the hooks. */
@@ -84,107 +60,6 @@ static void vhn_ctx_put(struct eventfd_ctx *ctx)
 	vhc_ctx_put(ctx);
 	eventfd_ctx_put(ctx);
 	vcoal_func_leave(&vhn_hooks[VHN_CTX_PUT]);
-}
-
-/* Traffic. */
-
-/*
- * Return: may all signals of the batch pass? While nothing is held, counting
- * them is all: the queue's next hold begins after this call at the earliest.
- */
-static bool vhn_passes(const struct vhn_call *call)
-{
-	const struct vhc_queue *queue;
-	bool passes;
-
-	/* As in vhr_kick_matters(). */
-	preempt_disable();
-	queue = vhn_dev_queue(call->dev, call->dir);
-	passes = !queue || !(vcoal_hold_wanted(&queue->gate.q.hold) ||
-			     vcoal_hold_running(&queue->gate.q.hold));
-	preempt_enable();
-
-	return passes;
-}
-
-/* Return: shall the signal pass? */
-static bool vhn_event(struct vhn_call *call, struct eventfd_ctx *ctx)
-{
-	struct vhc_queue *queue;
-	bool pass = true;
-
-	rcu_read_lock();
-	queue = vhn_dev_queue(call->dev, call->dir);
-	if (queue) {
-		pass = vhc_signal(queue, ctx, call->frames);
-		call->frames = 0;
-	}
-	rcu_read_unlock();
-
-	return pass;
-}
-
-/*
- * The second argument and the result differ between kernels; vhost uses the
- * plainest of the former and ignores the latter.
- */
-static u64 vhn_signal(struct eventfd_ctx *ctx)
-{
-	struct vcoal_extent *extent = vcoal_extent_pause();
-
-	if (vhn_event(extent->call, ctx))
-		vcoal_eventfd_signal(ctx);
-	vcoal_extent_resume(extent);
-	vcoal_func_leave(&vhn_hooks[VHN_SIGNAL]);
-
-	return 1;
-}
-
-/* Return: is the device known? */
-static bool vhn_served(const struct vhn_call *call, void *vq, bool signalled)
-{
-	struct vhc_queue *queue = NULL;
-	struct vhn_dev *vhn;
-
-	rcu_read_lock();
-	vhn = vhn_dev_find(call->dev);
-	if (vhn)
-		queue = rcu_dereference(vhn->queue[call->dir]);
-	if (queue && call->frames)
-		vhk_work(queue, call->frames, signalled);
-	if (queue && call->dir == VCOAL_TX &&
-	    unlikely(!vhk_known(&queue->kick)))
-		vhr_learn(queue, vq);
-	rcu_read_unlock();
-
-	return vhn;
-}
-
-/*
- * __nocfi, here and below: the types of what is called are in vhost's private
- * header, so they cannot match.
- */
-static void __nocfi
-vhn_add_used(void *dev, void *vq, const struct vring_used_elem *heads,
-	     unsigned long arg4, unsigned long arg5)
-{
-	void (*theirs)(void *dev, void *vq, const struct vring_used_elem *heads,
-		       unsigned long arg4, unsigned long arg5) =
-		vhn_hooks[VHN_ADD_USED].theirs;
-	struct vhn_call call = {
-		.dev = dev,
-		.dir = heads->len ? VCOAL_RX : VCOAL_TX,
-		.frames = vcoal_vhost_count(arg4, arg5),
-	};
-	struct vcoal_extent *extent = vcoal_extent_begin(&call,
-							 vhn_passes(&call));
-	bool signalled;
-
-	theirs(dev, vq, heads, arg4, arg5);
-	signalled = vcoal_extent_end(extent);
-	if (unlikely(!vhn_served(&call, vq, signalled)))
-		vhn_dev_meet(dev);
-	vcoal_func_leave(&vhn_hooks[VHN_ADD_USED]);
 }
 
 /* The end of a device, or of what it was doing. */
@@ -257,15 +132,6 @@ static struct vcoal_func_hook vhn_hooks[VHN_FUNCS] = {
 		.name	= "vhost_dev_cleanup",
 		.ours	= vhn_dev_cleanup,
 	},
-	[VHN_SIGNAL] = {
-		.name	= VCOAL_EVENTFD_SIGNAL,
-		.ours	= vhn_signal,
-		.extent_only = true,
-	},
-	[VHN_ADD_USED] = {
-		.name	= "vhost_add_used_and_signal_n",
-		.ours	= vhn_add_used,
-	},
 };
 
 /*
@@ -277,36 +143,39 @@ static void vhn_down(void)
 {
 	vhn_devs_close();
 	vhr_down();
-	vcoal_func_unhook_all(&vhn_hooks[VHN_SIGNAL], VHN_FUNCS - VHN_SIGNAL);
+	vhb_down();
 	vhn_devs_flush();
 	vcoal_func_unhook_all(&vhn_hooks[VHN_DEV_FLUSH],
-			      VHN_SIGNAL - VHN_DEV_FLUSH);
+			      VHN_FUNCS - VHN_DEV_FLUSH);
 	vhn_devs_remove();
 	vcoal_func_unhook(&vhn_hooks[VHN_CTX_PUT]);
 }
 
+static bool vhn_is_up(void)
+{
+	return vhn_hooks[VHN_DEV_CLEANUP].theirs;
+}
+
 static void vhn_up(void)
 {
-	enum vhn_func func;
 	int err;
 
 	/*
 	 * Up already: vhost went live, and vhn_start() was there before the
 	 * notifier.
 	 */
-	if (vhn_hooks[VHN_ADD_USED].theirs ||
-	    !vcoal_func_known(vhn_hooks[VHN_ADD_USED].name))
+	if (vhn_is_up() ||
+	    !vcoal_func_known(vhn_hooks[VHN_DEV_CLEANUP].name))
 		return;
 
 	vhn_devs_open();
-	for (func = 0; func < VHN_FUNCS; func++) {
-		err = vcoal_func_hook(&vhn_hooks[func]);
-		if (err) {
-			pr_warn("vhost: not managed, %s() cannot be redirected (error %d)\n",
-				vhn_hooks[func].name, err);
-			vhn_down();
-			return;
-		}
+	err = vcoal_func_hook_all(vhn_hooks, VHN_FUNCS);
+	if (!err)
+		err = vhb_up();
+	if (err) {
+		pr_warn("vhost: not managed (error %d)\n", err);
+		vhn_down();
+		return;
 	}
 	vhr_up();
 }
@@ -325,7 +194,7 @@ static void vhn_base_event(unsigned long event)
 static void vhn_net_event(unsigned long event)
 {
 	mutex_lock(&vhn_hooks_mutex);
-	if (event == MODULE_STATE_LIVE && vhn_hooks[VHN_ADD_USED].theirs)
+	if (event == MODULE_STATE_LIVE && vhn_is_up())
 		vhr_up();
 	else if (event == MODULE_STATE_GOING)
 		vhr_down();

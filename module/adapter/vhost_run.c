@@ -51,8 +51,7 @@ struct vhr_run {
 static struct vcoal_func_hook vhr_hooks[VHR_FUNCS];
 /* One at a time: who finds it taken is learned another time. */
 static struct vhr_run vhr_unknown;
-/* Both functions are redirected: queues may be learned. */
-static bool vhr_ready;
+bool vhr_ready;
 /* vhost_exceeds_weight() */
 static bool (*vhr_exceeds_weight)(void *vq, int packets, int bytes);
 
@@ -149,9 +148,9 @@ static void __nocfi vhr_handle(struct vcoal_vhost_work *work)
  * Which function it is can only be told from what is called. Here and below
  * nothing sleeps, so preemption off makes the RCU reader, which is cheaper.
  */
-static bool notrace vhr_kick_matters(unsigned long ip, unsigned long arg)
+static bool notrace vhr_kick_matters(unsigned long ip,
+				     const struct vcoal_vhost_work *work)
 {
-	const struct vcoal_vhost_work *work = (const void *)arg;
 	struct vhc_queue *queue;
 	bool matters;
 
@@ -167,6 +166,16 @@ static bool notrace vhr_kick_matters(unsigned long ip, unsigned long arg)
 	preempt_enable_notrace();
 
 	return matters;
+}
+
+/* Functions of one name may be many, and a name is not what decides. */
+static void notrace vhr_kick_thunk(unsigned long ip, unsigned long parent_ip,
+				   struct ftrace_ops *ops,
+				   struct ftrace_regs *fregs)
+{
+	if (!vcoal_own_text(parent_ip) &&
+	    vhr_kick_matters(ip, (const void *)vcoal_func_arg(fregs, 0)))
+		vcoal_func_enter(ops, fregs);
 }
 
 static bool __nocfi vhr_enable_notify(void *dev, void *vq)
@@ -189,51 +198,51 @@ static bool __nocfi vhr_enable_notify(void *dev, void *vq)
 	return more;
 }
 
-static bool notrace vhr_enable_matters(unsigned long ip, unsigned long arg)
+static bool notrace vhr_enable_matters(const void *dev)
 {
 	const struct vhc_queue *queue;
 	bool matters;
 
 	preempt_disable_notrace();
-	queue = vhn_dev_queue((const void *)arg, VCOAL_TX);
+	queue = vhn_dev_queue(dev, VCOAL_TX);
 	matters = queue && vhk_active(queue);
 	preempt_enable_notrace();
 
 	return matters;
 }
 
+static void notrace vhr_enable_thunk(unsigned long ip, unsigned long parent_ip,
+				     struct ftrace_ops *ops,
+				     struct ftrace_regs *fregs)
+{
+	if (!vcoal_own_text(parent_ip) &&
+	    vhr_enable_matters((const void *)vcoal_func_arg(fregs, 0)))
+		vcoal_func_enter(ops, fregs);
+}
+
 static struct vcoal_func_hook vhr_hooks[VHR_FUNCS] = {
 	[VHR_TX_KICK] = {
 		.name	= "handle_tx_kick",
 		.ours	= vhr_handle,
+		.thunk	= vhr_kick_thunk,
 		.local	= true,
-		.mine	= vhr_kick_matters,
 	},
 	[VHR_ENABLE_NOTIFY] = {
 		.name	= "vhost_enable_notify",
 		.ours	= vhr_enable_notify,
-		.mine	= vhr_enable_matters,
+		.thunk	= vhr_enable_thunk,
 	},
 };
 
 static int vhr_hook_all(void)
 {
-	enum vhr_func func;
-	int err;
-
 	vhr_exceeds_weight = __symbol_get("vhost_exceeds_weight");
 	if (!vhr_exceeds_weight)
 		return -ENOENT;
 	/* As with a hook: who watches the module lets go before it does. */
 	__symbol_put("vhost_exceeds_weight");
 
-	for (func = 0; func < VHR_FUNCS; func++) {
-		err = vcoal_func_hook(&vhr_hooks[func]);
-		if (err)
-			return err;
-	}
-
-	return 0;
+	return vcoal_func_hook_all(vhr_hooks, VHR_FUNCS);
 }
 
 /**
@@ -249,10 +258,8 @@ void vhr_up(void)
 		return;
 	err = vhr_hook_all();
 	if (err) {
-		vhr_down();
 		if (err != -ENOENT)
-			pr_warn("vhost: kicks are not held, functions cannot be redirected (error %d)\n",
-				err);
+			pr_warn("vhost: kicks are not held\n");
 		return;
 	}
 	/* Pairs with READ_ONCE() in vhr_show(). */

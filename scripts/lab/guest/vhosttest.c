@@ -12,6 +12,7 @@
  * burst	tx, WINDOW at a time with one kick, and GAP_US in between
  * ping		one frame at a time
  * swap		rx, with a new call eventfd every few frames
+ * quiet	rx, and no interrupt wanted for many frames every few frames
  * stop		rx, and the backend taken away every few frames
  * txstop	the same for tx, where a frame may wait for its kick meanwhile
  * close	a device that ends while a signal and a kick are kept, FRAMES
@@ -398,6 +399,9 @@ static void rx_take(const struct frame *frame)
 	got++;
 }
 
+/* The guest wants no interrupt. */
+static bool quiet;
+
 /* Everything that was used, until interrupts are on and nothing is left. */
 static void ring_serve(struct ring *ring)
 {
@@ -415,7 +419,8 @@ static void ring_serve(struct ring *ring)
 				ring->frames++;
 			}
 		}
-		vring_used_event(&ring->vring) = ring->used;
+		vring_used_event(&ring->vring) =
+			ring->used + (quiet ? 0x8000 : 0);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	} while (ring_work(ring));
 }
@@ -659,6 +664,25 @@ static void swap_once(struct ring *ring)
 static void case_swap(void)
 {
 	disturb(swap_once);
+}
+
+/* So long that nobody expects one any more. */
+static void quiet_once(struct ring *ring)
+{
+	unsigned long until = ring->frames + 100;
+
+	quiet = true;
+	while (ring->frames < until && ring->frames < opt.frames) {
+		sleep_us(20);
+		ring_serve(ring);
+	}
+	quiet = false;
+	ring_serve(ring);
+}
+
+static void case_quiet(void)
+{
+	disturb(quiet_once);
 }
 
 /* When the backend is gone, all that was used has been signalled. */
@@ -940,7 +964,7 @@ static const struct {
 } cases[] = {
 	{ "rx", case_rx }, { "tx", case_tx }, { "burst", case_burst },
 	{ "ping", case_ping },
-	{ "swap", case_swap }, { "stop", case_stop },
+	{ "swap", case_swap }, { "quiet", case_quiet }, { "stop", case_stop },
 	{ "txstop", case_txstop }, { "close", case_close },
 	{ "aio", case_aio }, { "recall", case_recall }, { "packed", case_packed },
 	{ "soak", case_soak },
