@@ -98,6 +98,20 @@ void xen_door_remove(struct xen_door *door)
 }
 
 /**
+ * xen_door_eoi_passes() - is there nothing to decide? An owner's eoi_passes()
+ * @line: of a door
+ *
+ * The score changes only in eoi() and spurious(): both are the driver's. A hold
+ * that is set meanwhile begins with the next event.
+ */
+bool notrace xen_door_eoi_passes(struct xev_line *line)
+{
+	struct xen_door *door = xen_door_of(line);
+
+	return !vcoal_hold_wanted(&door->queue->hold) && !READ_ONCE(door->score);
+}
+
+/**
  * xen_door_eoi() - the driver wants events again; an owner's eoi()
  * @line: of a door
  *
@@ -109,11 +123,7 @@ bool xen_door_eoi(struct xev_line *line)
 	unsigned long flags;
 	bool keep;
 
-	/*
-	 * The score changes only here and in spurious(): both are the driver's. A
-	 * hold that is set meanwhile begins with the next event.
-	 */
-	if (!vcoal_hold_wanted(&door->queue->hold) && !READ_ONCE(door->score))
+	if (xen_door_eoi_passes(line))
 		return true;
 
 	spin_lock_irqsave(&door->lock, flags);

@@ -53,6 +53,7 @@ void xen_door_hang(struct xen_door *door, const struct xev_ops *ops);
 void xen_door_allow(struct xen_door *door);
 void xen_door_keep_open(struct xen_door *door);
 void xen_door_remove(struct xen_door *door);
+bool xen_door_eoi_passes(struct xev_line *line);
 bool xen_door_eoi(struct xev_line *line);
 void xen_door_spurious(struct xev_line *line);
 void xen_door_gone(struct xev_line *line);

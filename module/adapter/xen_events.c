@@ -19,6 +19,9 @@
  * added while it is being unbound is seen by one of the two: whoever adds it
  * looks whether it is still bound, and unbind looks for it again.
  *
+ * Backends of other devices send and take events by the same functions, and most
+ * NICs only count: what ftrace calls tells so, and only the rest is redirected.
+ *
  * The table is read under RCU. A line is freed a grace period after xev_del().
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -27,14 +30,21 @@
 
 #include <linux/kernel.h>
 #include <linux/mutex.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/workqueue.h>
 #include <xen/events.h>
+#include <vcoal/compat.h>
 #include <vcoal/hook_func.h>
 
 static void xev_notify(int irq);
 static void xev_lateeoi(unsigned int irq, unsigned int flags);
 static void xev_unbind(unsigned int irq, void *dev_id);
+static void xev_notify_thunk(unsigned long ip, unsigned long parent_ip,
+			     struct ftrace_ops *ops, struct ftrace_regs *fregs);
+static void xev_lateeoi_thunk(unsigned long ip, unsigned long parent_ip,
+			      struct ftrace_ops *ops,
+			      struct ftrace_regs *fregs);
 
 /* In this order: a line must be seen to go before anything is kept for it. */
 enum xev_func {
@@ -52,10 +62,12 @@ static struct vcoal_func_hook xev_hooks[XEV_FUNCS] = {
 	[XEV_NOTIFY] = {
 		.name	= "notify_remote_via_irq",
 		.ours	= xev_notify,
+		.thunk	= xev_notify_thunk,
 	},
 	[XEV_LATEEOI] = {
 		.name	= "xen_irq_lateeoi",
 		.ours	= xev_lateeoi,
+		.thunk	= xev_lateeoi_thunk,
 	},
 };
 
@@ -131,6 +143,54 @@ static void xev_lateeoi(unsigned int irq, unsigned int flags)
 	if (pass)
 		xev_eoi(irq, flags);
 	vcoal_func_leave(&xev_hooks[XEV_LATEEOI]);
+}
+
+static bool notrace xev_notify_passes(unsigned int irq)
+{
+	struct xev_line *line;
+	bool passes;
+
+	preempt_disable_notrace();
+	line = xev_find(irq);
+	passes = !line || (line->ops->notify_passes &&
+			   line->ops->notify_passes(line));
+	preempt_enable_notrace();
+
+	return passes;
+}
+
+static void notrace xev_notify_thunk(unsigned long ip, unsigned long parent_ip,
+				     struct ftrace_ops *ops,
+				     struct ftrace_regs *fregs)
+{
+	if (!vcoal_own_text(parent_ip) &&
+	    !xev_notify_passes(vcoal_func_arg(fregs, 0)))
+		vcoal_func_enter(ops, fregs);
+}
+
+static bool notrace xev_eoi_passes(unsigned int irq, unsigned int flags)
+{
+	struct xev_line *line;
+	bool passes;
+
+	preempt_disable_notrace();
+	line = xev_find(irq);
+	passes = !line || (!(flags & XEN_EOI_FLAG_SPURIOUS) &&
+			   line->ops->eoi_passes &&
+			   line->ops->eoi_passes(line));
+	preempt_enable_notrace();
+
+	return passes;
+}
+
+static void notrace xev_lateeoi_thunk(unsigned long ip,
+				      unsigned long parent_ip,
+				      struct ftrace_ops *ops,
+				      struct ftrace_regs *fregs)
+{
+	if (!vcoal_own_text(parent_ip) &&
+	    !xev_eoi_passes(vcoal_func_arg(fregs, 0), vcoal_func_arg(fregs, 1)))
+		vcoal_func_enter(ops, fregs);
 }
 
 static void xev_gone(unsigned int irq)

@@ -17,11 +17,17 @@ struct xev_line;
  *	when it gets the next (required)
  * @gone: the line is being unbound; what was kept must be given up now, and
  *	nothing may be sent when this returns (required; process context)
+ * @notify_passes: @notify has nothing to do but to count, and that was done;
+ *	else it is asked (optional)
+ * @eoi_passes: the same for @eoi (optional)
  *
  * notify, eoi and spurious run in whatever context the driver is in, also with
- * interrupts off.
+ * interrupts off. The last two run there as well, but below ftrace with preemption
+ * off: notrace, and no lock that may sleep.
  */
 struct xev_ops {
+	bool (*notify_passes)(struct xev_line *line);
+	bool (*eoi_passes)(struct xev_line *line);
 	bool (*notify)(struct xev_line *line);
 	bool (*eoi)(struct xev_line *line);
 	void (*spurious)(struct xev_line *line);

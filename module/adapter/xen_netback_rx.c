@@ -62,6 +62,33 @@ static bool xnb_rx_notify(struct xev_line *line)
 	return vcoal_gate_notify(&queue->gate, atomic_xchg(&queue->frames, 0));
 }
 
+/*
+ * Nothing is held nor shall be: the thread is the only one who counts, and
+ * interrupts are off as the queue's lock wants no softirq meanwhile.
+ */
+static bool notrace xnb_rx_notify_passes(struct xev_line *line)
+{
+	struct xnb_queue *queue = xnb_of_line(line);
+	struct vcoal_served served = {};
+	unsigned long flags;
+
+	if (irqs_disabled())
+		return true;
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !READ_ONCE(queue->gate.open) ||
+	    !vcoal_queue_only_counts(&queue->gate.q))
+		return false;
+
+	served.frames = atomic_xchg(&queue->frames, 0);
+	if (served.frames)
+		served.bytes = atomic64_xchg(&queue->bytes, 0);
+	local_irq_save(flags);
+	vcoal_queue_irq(&queue->gate.q);
+	vcoal_queue_served(&queue->gate.q, &served);
+	local_irq_restore(flags);
+
+	return true;
+}
+
 static bool xnb_rx_eoi(struct xev_line *line)
 {
 	return true;
@@ -82,6 +109,8 @@ static const struct xev_ops xnb_rx_ops = {
 	.eoi		= xnb_rx_eoi,
 	.spurious	= xnb_rx_spurious,
 	.gone		= xnb_rx_gone,
+	.notify_passes	= xnb_rx_notify_passes,
+	.eoi_passes	= xnb_rx_eoi,
 };
 
 /**

@@ -47,11 +47,19 @@ static bool xnb_tx_notify(struct xev_line *line)
 	return !keep;
 }
 
+/* A false is asked for again: the interrupt is kept twice, which is once. */
+static bool notrace xnb_tx_notify_passes(struct xev_line *line)
+{
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) && xnb_tx_notify(line);
+}
+
 static const struct xev_ops xnb_tx_ops = {
 	.notify		= xnb_tx_notify,
 	.eoi		= xen_door_eoi,
 	.spurious	= xen_door_spurious,
 	.gone		= xen_door_gone,
+	.notify_passes	= xnb_tx_notify_passes,
+	.eoi_passes	= xen_door_eoi_passes,
 };
 
 static void xnb_tx_begin(struct xnb_queue *queue)

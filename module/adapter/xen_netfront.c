@@ -119,6 +119,7 @@ static const struct xev_ops xnf_line_ops = {
 	.eoi		= xnf_eoi,
 	.spurious	= xnf_spurious,
 	.gone		= xen_door_gone,
+	.notify_passes	= xnf_notify,
 };
 
 static int xnf_poll(struct vcoal_napi_hook *hook, int budget)

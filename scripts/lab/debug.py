@@ -10,12 +10,17 @@ from . import failslab, kernel, ktap, source, together, vhost, virtio
 PARTS = (failslab, vhost, virtio)
 
 
+def checked(name):
+    """A kernel with checkers, and the module for it."""
+    built = source.build(name)
+    boot = kernel.Image(name, built.release, built.image, built.modules())
+    return boot, source.vcoal(built)
+
+
 def run():
     """All of it; True when all is well."""
     report = ktap.Report()
-    built = source.build("debug")
-    boot = kernel.Image("debug", built.release, built.image, built.modules())
-    module = source.vcoal(built)
+    boot, module = checked("debug")
     jobs = [part.under_checkers(report, boot, module) for part in PARTS]
     together.run([job for narrow, _ in jobs for job in narrow],
                  [job for _, wide in jobs for job in wide])

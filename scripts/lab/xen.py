@@ -13,7 +13,7 @@ All hosts are exact, so they may run side by side.
 
 from functools import partial
 
-from . import kernel, ktap, qemu, source, together, xenabuse, xenhost
+from . import debug, kernel, ktap, qemu, together, xenabuse, xenhost
 from .ktap import expect
 from .xenabuse import Abuse
 from .xencounts import Counts
@@ -146,10 +146,7 @@ def run_debug():
     """What may happen to domains, both ends on a kernel with every checker on but
     KASAN; what counts exactly is not among it."""
     report = ktap.Report()
-    built = source.build("debug-xen")
-    boot = kernel.Image(xenhost.DEBUG, built.release, built.image,
-                        built.modules())
-    module = source.vcoal(built)
+    boot, module = debug.checked(xenhost.DEBUG)
     lab = Lab(report, boot, xenhost.build(boot, module))
     together.run([partial(lab.run, part) for part in ("stress", "many")])
     report.end()
