@@ -88,6 +88,25 @@ static void checks_what_it_measured(struct kunit *test)
 	KUNIT_EXPECT_NE(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
 }
 
+/* Nor does traffic answer a try, or a check, when it pauses meanwhile. */
+static void a_pause_is_no_answer(struct kunit *test)
+{
+	const struct traffic slow = { .gap_ns = 40000 };
+	const struct traffic rare = { .gap_ns = 100 * NSEC_PER_MSEC };
+	const struct traffic fast = { .gap_ns = 20000 };
+	struct asked asked;
+	u32 i;
+
+	for (i = 0; i < 24; i++) {
+		traffic_start(test, &asked, "adaptive", BOUND_NS);
+		while (!asked.last.params.hold_ns)
+			traffic_run(&asked, &slow, 1);
+		traffic_run(&asked, &slow, i / 4);
+		traffic_run(&asked, &rare, 1 + i % 4);
+		KUNIT_EXPECT_GT(test, traffic_run(&asked, &fast, 60), 50);
+	}
+}
+
 /* Four frames in three holds: worth a timer of our own, not one that is an exit. */
 static void a_dear_timer_must_gather_more(struct kunit *test)
 {
@@ -372,6 +391,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE_PARAM(holds_what_comes_densely, dense_gen_params),
 	KUNIT_CASE_PARAM(does_not_hold_what_comes_rarely, sparse_gen_params),
 	KUNIT_CASE(checks_what_it_measured),
+	KUNIT_CASE(a_pause_is_no_answer),
 	KUNIT_CASE(a_dear_timer_must_gather_more),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),

@@ -29,6 +29,9 @@
  * Unless the NIC carried clearly more bytes while frames waited: then messages
  * gather in them, fewer frames are no loss, and the hold stays.
  *
+ * A pause of the traffic is no answer to a TRY or a CHECK: it is left out, and if
+ * the rate is another one behind it, all begins anew.
+ *
  * At rest, OFF asks for windows of some polls that need not be timed.
  *
  * Limits: the latency class is where the search for a hold begins; a queue so
@@ -310,7 +313,7 @@ static void adaptive_in_hold(struct adaptive_state *st,
 {
 	bool pays;
 
-	if (adaptive_silent(now)) {
+	if (adaptive_silent(now->sample)) {
 		meter_clear(&st->meter);
 		st->stale = 1;
 	}
@@ -341,6 +344,14 @@ static void adaptive_in_hold(struct adaptive_state *st,
 	adaptive_fit(st, now->sample);
 }
 
+/* What was measured is of a load that is over. */
+static void adaptive_begin(struct adaptive_state *st)
+{
+	st->ref = 0;
+	st->wait_ns = 0;
+	adaptive_enter(st, ADAPTIVE_OFF, VCOAL_REASON_PROBE);
+}
+
 /* Another queue checks: so does this one, or it tries later. */
 static bool adaptive_follows(struct adaptive_state *st,
 			     const struct meter_reading *now)
@@ -367,6 +378,13 @@ static void adaptive_step(struct adaptive_state *st,
 		return;
 	if (st->checks)
 		st->checks--;
+	if (st->stale && st->phase != ADAPTIVE_HOLD) {
+		st->stale = 0;
+		if (adaptive_other(st, now)) {
+			adaptive_begin(st);
+			return;
+		}
+	}
 	if (st->fresh) {
 		st->fresh = 0;
 		st->checks = min(st->checks + ADAPTIVE_CHECK_COST,
@@ -395,6 +413,10 @@ static void adaptive_learn(struct adaptive_state *st,
 {
 	struct meter_reading now;
 
+	if (adaptive_silent(s) && adaptive_paused(st)) {
+		st->stale = 1;
+		return;
+	}
 	meter_read(&now, s, limits);
 	st->wait_ns -= min(st->wait_ns, s->window_ns);
 	adaptive_step(st, &now);

@@ -24,6 +24,7 @@
 #define ADAPTIVE_ALIKE		8U	/* holds that are no chance */
 #define ADAPTIVE_LONE		16	/* holds of one frame: it sets the pace */
 #define ADAPTIVE_SILENCE_NS	64000000U /* in one window: traffic paused */
+#define ADAPTIVE_PAUSE		(METER_RATE(1) / 16) /* a frame in 16 ms */
 #define ADAPTIVE_WINDOW_MAX_NS	4000000U /* a pause waits for no longer one */
 #define ADAPTIVE_LONELIES	2U	/* times that four times as many are needed */
 #define ADAPTIVE_LONELY_GATHER	4U	/* where messages gather meanwhile */
@@ -84,7 +85,8 @@ enum adaptive_verdict {
  * @shut: least level that a closed loop bears
  * @alike: holds in a row with @batch frames
  * @lonelies: how often @lone let go and the rate did not rise
- * @stale: after silence, until some frames were measured
+ * @stale: after silence: of a hold, until some frames were measured; of a try or a
+ *	check, until the next window
  */
 struct adaptive_state {
 	struct meter meter;

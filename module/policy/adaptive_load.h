@@ -24,9 +24,41 @@ static inline bool adaptive_single(const struct vcoal_sample *s)
 }
 
 /* Most of the window was silence: it says nothing about a pace. */
-static inline bool adaptive_silent(const struct meter_reading *now)
+static inline bool adaptive_silent(const struct vcoal_sample *s)
 {
-	return now->sample->window_ns > ADAPTIVE_SILENCE_NS;
+	return s->window_ns > ADAPTIVE_SILENCE_NS;
+}
+
+/* The rate that a try or a check is compared with. */
+static inline u32 adaptive_known(const struct adaptive_state *st)
+{
+	switch (st->phase) {
+	case ADAPTIVE_TRY:
+		return st->off.rate;
+	case ADAPTIVE_CHECK:
+		return st->on.rate;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Is it the load that paused? Then that is no answer to a hold that is tried, nor
+ * to letting go. Where frames are that rare, silence is the load.
+ */
+static inline bool adaptive_paused(const struct adaptive_state *st)
+{
+	return adaptive_known(st) >= ADAPTIVE_PAUSE;
+}
+
+/* Is what comes after a pause another load than before? */
+static inline bool adaptive_other(const struct adaptive_state *st,
+				  const struct meter_reading *now)
+{
+	u32 known = adaptive_known(st);
+
+	return known && (now->rate > 2 * known + METER_RATE(8) ||
+			 2 * now->rate + METER_RATE(8) < known);
 }
 
 /* Frames of a window that are more than a rate brings: a step of a CUSUM. */
@@ -74,7 +106,7 @@ static inline bool adaptive_surges(struct adaptive_state *st,
 static inline bool adaptive_sinks(struct adaptive_state *st,
 				  const struct meter_reading *now)
 {
-	if (st->reason != VCOAL_REASON_CLOSED_LOOP || adaptive_silent(now))
+	if (st->reason != VCOAL_REASON_CLOSED_LOOP || adaptive_silent(now->sample))
 		return false;
 
 	st->lack = adaptive_sum(st->lack,
