@@ -362,7 +362,6 @@ static void gate_rescues_what_is_no_interrupt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcoal_gate_hold_ns(&guest->gate), 0);
 }
 
-/* With an interrupt that nobody asked about goes what is kept. */
 static void gate_feeds_the_windows(struct kunit *test)
 {
 	struct guest *guest = guest_new(test, HOLD_NS, 0);

@@ -2,12 +2,14 @@
 /*
  * Interrupts that go out to a guest.
  *
- * Who may run, all of them under the gate's lock with BH off:
+ * Who may run, under the gate's lock with BH off:
  *
  *  notify, work: the backend of this queue, which does not overlap itself;
  *	process or softirq context, never with interrupts off;
  *  release: the hold's timer (softirq), or the watchdog (process);
  *  flush, close: whoever is about to take away what deliver() needs.
+ *
+ * Without it, the backend may count what it knows that no gate would keep.
  *
  * An interrupt is kept exactly while the hold runs, so whoever finds it running
  * under the lock and ends it owns the interrupt, and delivers it before the
@@ -103,9 +105,10 @@ static void gate_account(struct vcoal_gate *gate, u64 now, bool irq)
 	};
 
 	if (irq) {
+		/* While the hold runs nobody counts without the lock. */
+		vcoal_queue_irq(&gate->q);
 		served.held = vcoal_hold_end(&gate->q.hold, now);
 		gate->last = now;
-		vcoal_queue_irq(&gate->q);
 	}
 	gate->frames = 0;
 	vcoal_queue_served(&gate->q, &served);

@@ -106,8 +106,8 @@ u64 vcoal_queue_hold(struct vcoal_queue *queue)
  * vcoal_queue_irq() - one interrupt of this queue was taken
  * @queue: the queue
  *
- * Context: the queue's own interrupt, which does not overlap itself. It is the
- * only writer, so a plain add will do.
+ * Context: the queue's own interrupt, or whoever sends it, which does not overlap
+ * itself. It is the only writer, so a plain add will do.
  */
 void vcoal_queue_irq(struct vcoal_queue *queue)
 {

@@ -91,7 +91,7 @@ struct vcoal_served {
 	u64 now;
 	u64 held;
 	u32 frames;
-	u32 bytes;
+	u64 bytes;
 	bool full;
 };
 

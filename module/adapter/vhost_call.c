@@ -153,7 +153,7 @@ static bool notrace vhc_count(struct vhc_queue *queue)
  * @ctx: what
  *
  * If it is about the batch that this task reported last, and that was only
- * counted, so is this.
+ * counted, so is this. (Where two queues share an eventfd it may be the other's.)
  *
  * Context: process.
  *

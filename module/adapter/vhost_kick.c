@@ -129,7 +129,8 @@ static void vhk_account(struct vhc_queue *queue, u64 now)
 
 	if (!served.frames && !served.held)
 		return;
-	kick->held = 0;
+	/* Pairs with READ_ONCE() in vhost_batch.c. */
+	WRITE_ONCE(kick->held, 0);
 	kick->frames = 0;
 	vcoal_queue_served(&queue->gate.q, &served);
 }
@@ -226,7 +227,7 @@ bool vhk_deliver(struct vhc_queue *queue)
 	lockdep_assert_held(&queue->gate.lock);
 
 	kick->kept = false;
-	kick->held = vcoal_hold_end(&queue->gate.q.hold, now);
+	WRITE_ONCE(kick->held, vcoal_hold_end(&queue->gate.q.hold, now));
 	kick->last = now;
 	if (kick->vq) {
 		/* Pairs with READ_ONCE() in vhk_active(). */

@@ -104,7 +104,7 @@ void xen_door_remove(struct xen_door *door)
  * The score changes only in eoi() and spurious(): both are the driver's. A hold
  * that is set meanwhile begins with the next event.
  */
-bool notrace xen_door_eoi_passes(struct xev_line *line)
+bool xen_door_eoi_passes(struct xev_line *line)
 {
 	struct xen_door *door = xen_door_of(line);
 

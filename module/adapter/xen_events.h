@@ -22,16 +22,16 @@ struct xev_line;
  * @eoi_passes: the same for @eoi (optional)
  *
  * notify, eoi and spurious run in whatever context the driver is in, also with
- * interrupts off. The last two run there as well, but below ftrace with preemption
- * off: notrace, and no lock that may sleep.
+ * interrupts off. So do the last two, but below ftrace with preemption off: they
+ * take no lock that may sleep.
  */
 struct xev_ops {
-	bool (*notify_passes)(struct xev_line *line);
-	bool (*eoi_passes)(struct xev_line *line);
 	bool (*notify)(struct xev_line *line);
 	bool (*eoi)(struct xev_line *line);
 	void (*spurious)(struct xev_line *line);
 	void (*gone)(struct xev_line *line);
+	bool (*notify_passes)(struct xev_line *line);
+	bool (*eoi_passes)(struct xev_line *line);
 };
 
 /**

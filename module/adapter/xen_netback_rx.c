@@ -66,7 +66,7 @@ static bool xnb_rx_notify(struct xev_line *line)
  * Nothing is held nor shall be: the thread is the only one who counts, and
  * interrupts are off as the queue's lock wants no softirq meanwhile.
  */
-static bool notrace xnb_rx_notify_passes(struct xev_line *line)
+static bool xnb_rx_notify_passes(struct xev_line *line)
 {
 	struct xnb_queue *queue = xnb_of_line(line);
 	struct vcoal_served served = {};

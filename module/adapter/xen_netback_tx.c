@@ -29,28 +29,33 @@ static struct xnb_queue *xnb_of_door(struct xev_line *line)
 	return container_of(xen_door_of(line), struct xnb_queue, door);
 }
 
+/* Completions go out at once, unless the poll will tell of them. */
+static bool xnb_tx_passes(struct xnb_queue *queue, bool keep)
+{
+	unsigned long flags;
+	bool passes;
+
+	spin_lock_irqsave(&queue->door.lock, flags);
+	passes = !queue->polling;
+	if (passes)
+		vcoal_queue_irq(&queue->gate.q);
+	else if (keep)
+		queue->completed = true;
+	spin_unlock_irqrestore(&queue->door.lock, flags);
+
+	return passes;
+}
+
 /* The driver is about to tell the guest of completions. */
 static bool xnb_tx_notify(struct xev_line *line)
 {
-	struct xnb_queue *queue = xnb_of_door(line);
-	unsigned long flags;
-	bool keep;
-
-	spin_lock_irqsave(&queue->door.lock, flags);
-	keep = queue->polling;
-	if (keep)
-		queue->completed = true;
-	else
-		vcoal_queue_irq(&queue->gate.q);
-	spin_unlock_irqrestore(&queue->door.lock, flags);
-
-	return !keep;
+	return xnb_tx_passes(xnb_of_door(line), true);
 }
 
-/* A false is asked for again: the interrupt is kept twice, which is once. */
-static bool notrace xnb_tx_notify_passes(struct xev_line *line)
+static bool xnb_tx_notify_passes(struct xev_line *line)
 {
-	return !IS_ENABLED(CONFIG_PREEMPT_RT) && xnb_tx_notify(line);
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) &&
+	       xnb_tx_passes(xnb_of_door(line), false);
 }
 
 static const struct xev_ops xnb_tx_ops = {

@@ -14,6 +14,9 @@ from .xenlink import PORT_NOISE
 
 NICS = "/sys/kernel/vcoal/vms/dom*/nics"
 HOLD_US = 8000
+TRACING = "/sys/kernel/tracing"
+TRACED = ("notify_remote_via_irq", "xen_irq_lateeoi", "xev_send", "xev_eoi",
+          "xev_reopen", "xnb_rx_deliver", "xen_door_release")
 
 # Hold on every NIC of every domain.
 HOLD = textwrap.dedent(f"""\
@@ -107,6 +110,28 @@ class Stress:
         for _ in range(5):
             self.host.run(f"ip link set {vif} down\nusleep 100000\n"
                           f"ip link set {vif} up")
+        self._holding()
+
+    def tracing_beside_us(self):
+        """Somebody traces what is redirected, and who calls it."""
+        self._holding()
+        self.host.run(f"""
+            set -e
+            mount -t tracefs none {TRACING} 2> /dev/null || :
+            cd {TRACING}
+            # some may be part of others
+            for function in {" ".join(TRACED)}; do
+                echo $function >> set_ftrace_filter || :
+            done 2> /dev/null
+            grep -q xev_send set_ftrace_filter
+            for tracer in function function_graph; do
+                echo $tracer > current_tracer
+                sleep 2
+                grep -q xev_send trace
+            done
+            echo nop > current_tracer
+            echo > set_ftrace_filter
+            """, 120)
         self._holding()
 
     def pause(self):
@@ -217,7 +242,8 @@ class Stress:
     def cases(self):
         """In the order in which they run."""
         return (self.create, self.insert_and_remove, self.removal_while_held,
-                self.frontend_rebind, self.backend_down_and_up, self.pause,
+                self.frontend_rebind, self.backend_down_and_up,
+                self.tracing_beside_us, self.pause,
                 self.detach_and_attach, self.checkpoint,
                 self.save_and_restore, self.destroy, self.guest_panic,
                 self.removal_while_destroyed, self.remove)
