@@ -78,7 +78,10 @@ static bool vhn_deliver(const void *dev)
 	return vhn;
 }
 
-/* What is delivered may be a kick: see clause 4 in vhost_kick.c. */
+/*
+ * What is delivered may be a kick: see clause 4 in vhost_kick.c. __nocfi, here and
+ * below, as in vhost_batch.c.
+ */
 static void __nocfi vhn_dev_flush(void *dev)
 {
 	void (*theirs)(void *dev) = vhn_hooks[VHN_DEV_FLUSH].theirs;

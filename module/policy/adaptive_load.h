@@ -57,8 +57,7 @@ static inline bool adaptive_other(const struct adaptive_state *st,
 {
 	u32 known = adaptive_known(st);
 
-	return known && (now->rate > 2 * known + METER_RATE(8) ||
-			 2 * now->rate + METER_RATE(8) < known);
+	return known && meter_differs(now->rate, known);
 }
 
 /* Frames of a window that are more than a rate brings: a step of a CUSUM. */

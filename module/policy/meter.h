@@ -127,10 +127,15 @@ static inline u32 meter_whole(const struct meter_reading *r)
 }
 
 /* A load that doubled or halved is another load. */
+static inline bool meter_differs(u32 rate, u32 before)
+{
+	return rate > 2 * before + METER_RATE(8) ||
+	       2 * rate + METER_RATE(8) < before;
+}
+
 static inline bool meter_jumps(const struct meter *m, u32 rate)
 {
-	return m->steady && (rate > 2 * m->mean + METER_RATE(8) ||
-			     2 * rate + METER_RATE(8) < m->mean);
+	return m->steady && meter_differs(rate, m->mean);
 }
 
 /* Old windows fade: between @keep and twice as many count. */
