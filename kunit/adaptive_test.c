@@ -107,6 +107,18 @@ static void a_pause_is_no_answer(struct kunit *test)
 	}
 }
 
+/* One round trip a hold: some of them are enough, and once is. */
+static void a_loop_is_soon_found(struct kunit *test)
+{
+	const struct traffic loop = { .gap_ns = 180000, .closed = true };
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	KUNIT_EXPECT_LE(test, traffic_run(&asked, &loop, 100), SOON);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
+	KUNIT_EXPECT_EQ(test, traffic_run(&asked, &loop, REST), 0);
+}
+
 /* Four frames in three holds: worth a timer of our own, not one that is an exit. */
 static void a_dear_timer_must_gather_more(struct kunit *test)
 {
@@ -392,6 +404,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE_PARAM(does_not_hold_what_comes_rarely, sparse_gen_params),
 	KUNIT_CASE(checks_what_it_measured),
 	KUNIT_CASE(a_pause_is_no_answer),
+	KUNIT_CASE(a_loop_is_soon_found),
 	KUNIT_CASE(a_dear_timer_must_gather_more),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),

@@ -17,7 +17,9 @@
  * some windows to see whether the rate rises: then the loop is closed, and a
  * quarter of the hold is tried, unless each hold released a single frame. What
  * does not pay goes back to OFF and backs off exponentially, unless the load
- * rises well above the one that was judged, or falls well below a closed loop.
+ * rises well above the one that was judged, or falls well below a closed loop. A
+ * loop of one shows while it is tried: each hold releases a frame, and far fewer
+ * come.
  * CHECKs are rarer and longer the more of them were passed, so that a queue
  * at rest is left alone; but a load that is not the one that was judged is
  * checked at once.
@@ -39,7 +41,6 @@
  * it far from half a ring.
  */
 #include <linux/build_bug.h>
-#include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/time64.h>
 #include <vcoal/policy.h>
@@ -71,13 +72,16 @@ static enum adaptive_verdict adaptive_judge(const struct adaptive_state *st,
 	return ADAPTIVE_CLOSED;
 }
 
-/* Frames that a hold of this level gathers. */
-static u32 adaptive_batch(const struct adaptive_state *st, u32 level)
+/* The shortest hold that gathers as many frames as save something. */
+static u8 adaptive_level(const struct adaptive_state *st)
 {
-	const struct meter *meter = &st->meter;
-	u64 gap_ns = meter->frames ? div_u64(meter->ns, meter->frames) : 0;
+	u64 enough_ns = ADAPTIVE_BATCH * meter_gap(&st->meter);
+	u8 level = 0;
 
-	return (st->max_ns >> level) / clamp_t(u64, gap_ns, 1, U32_MAX);
+	while (level < ADAPTIVE_LEVELS && st->max_ns >> (level + 1) >= enough_ns)
+		level++;
+
+	return level;
 }
 
 static void adaptive_enter(struct adaptive_state *st, enum adaptive_phase phase,
@@ -121,20 +125,23 @@ static void adaptive_check(struct adaptive_state *st,
 	adaptive_enter(st, ADAPTIVE_CHECK, VCOAL_REASON_PROBE);
 }
 
-/* Hold, and look again: soon and longer in doubt, else much later. */
+/* Hold, and look again after so many windows. */
 static void adaptive_keep(struct adaptive_state *st,
+			  const struct meter_reading *now, u32 windows)
+{
+	st->wait_ns = windows * min_t(u64, now->sample->window_ns, NSEC_PER_SEC);
+	adaptive_enter(st, ADAPTIVE_HOLD, VCOAL_REASON_GROW);
+}
+
+/* It passed a check: the next one is longer, and comes soon if in doubt. */
+static void adaptive_pass(struct adaptive_state *st,
 			  const struct meter_reading *now, bool doubt)
 {
-	if (st->phase == ADAPTIVE_CHECK)
-		st->length = min(st->length * (doubt ? 2U : 4U),
-				 ADAPTIVE_CHECK_MAX);
+	st->length = min(st->length * (doubt ? 2U : 4U), ADAPTIVE_CHECK_MAX);
+	adaptive_keep(st, now, st->length *
+			       (doubt ? ADAPTIVE_DOUBT : ADAPTIVE_SPACING));
 	if (st->length > ADAPTIVE_TRIAL_MAX)
 		st->wait_ns = ADAPTIVE_REST_MS * NSEC_PER_MSEC;
-	else
-		st->wait_ns = min_t(u64, now->sample->window_ns, NSEC_PER_SEC) *
-			      st->length *
-			      (doubt ? ADAPTIVE_DOUBT : ADAPTIVE_SPACING);
-	adaptive_enter(st, ADAPTIVE_HOLD, VCOAL_REASON_GROW);
 }
 
 /* A closed loop: a shorter hold may still do. */
@@ -167,7 +174,6 @@ static void adaptive_in_off(struct adaptive_state *st,
 {
 	bool surged = st->excess > (s32)ADAPTIVE_SURGE;
 	bool surges, sinks;
-	u32 level = 0;
 
 	if (adaptive_was_held_up(st, now)) {
 		adaptive_fail(st, now->rate, VCOAL_REASON_CLOSED_LOOP);
@@ -192,11 +198,8 @@ static void adaptive_in_off(struct adaptive_state *st,
 
 	st->ref = surges ? now->rate : 0;
 	st->fails = surges ? 0 : st->fails;
-	while (level < ADAPTIVE_LEVELS &&
-	       adaptive_batch(st, level + 1) >= ADAPTIVE_BATCH)
-		level++;
 	meter_result(&st->meter, &st->off);
-	adaptive_try(st, level, VCOAL_REASON_PROBE);
+	adaptive_try(st, adaptive_level(st), VCOAL_REASON_PROBE);
 	st->shut = 0;
 }
 
@@ -204,25 +207,25 @@ static void adaptive_in_try(struct adaptive_state *st,
 			    const struct meter_reading *now)
 {
 	enum adaptive_verdict verdict;
-	bool full;
 
 	meter_add(&st->meter, now);
-	full = meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES);
-	/* A queue that stalls must not wait for many frames. */
-	if (!full && (st->meter.steady < ADAPTIVE_STEADY ||
-		      2 * st->meter.mean >= st->off.rate))
+	if (!meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES)) {
+		if (adaptive_stalls(st, now->sample)) {
+			adaptive_fail(st, st->off.rate,
+				      VCOAL_REASON_CLOSED_LOOP);
+			st->wait_ns = ADAPTIVE_REST_MS * NSEC_PER_MSEC;
+		}
 		return;
+	}
 
 	meter_result(&st->meter, &st->on);
 	verdict = adaptive_judge(st, now);
 	if (verdict >= ADAPTIVE_DOUBTFUL)
 		adaptive_check(st, now);
-	else if (verdict == ADAPTIVE_SPARSE && full)
+	else if (verdict == ADAPTIVE_SPARSE)
 		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
-	else if (verdict == ADAPTIVE_SPARSE && adaptive_single(now->sample))
-		adaptive_fail(st, st->off.rate, VCOAL_REASON_CLOSED_LOOP);
-	else if (full)
-		adaptive_keep(st, now, false);
+	else
+		adaptive_keep(st, now, ADAPTIVE_TRIAL * ADAPTIVE_SPACING);
 }
 
 static void adaptive_in_check(struct adaptive_state *st,
@@ -249,7 +252,7 @@ static void adaptive_in_check(struct adaptive_state *st,
 	else if (verdict == ADAPTIVE_SPARSE)
 		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
 	else
-		adaptive_keep(st, now, verdict == ADAPTIVE_DOUBTFUL);
+		adaptive_pass(st, now, verdict == ADAPTIVE_DOUBTFUL);
 }
 
 /* As short as batches well, but not longer than a closed loop bears. */

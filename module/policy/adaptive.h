@@ -23,6 +23,8 @@
 #define ADAPTIVE_LACK		METER_RATE(12)	/* frames too few */
 #define ADAPTIVE_ALIKE		8U	/* holds that are no chance */
 #define ADAPTIVE_LONE		16	/* holds of one frame: it sets the pace */
+#define ADAPTIVE_STALL		4	/* these are enough while it is tried */
+#define ADAPTIVE_STALL_SURE	12	/* and these if the rate may be chance */
 #define ADAPTIVE_SILENCE_NS	64000000U /* in one window: traffic paused */
 #define ADAPTIVE_PAUSE		(METER_RATE(1) / 16) /* a frame in 16 ms */
 #define ADAPTIVE_WINDOW_MAX_NS	4000000U /* a pause waits for no longer one */
@@ -71,9 +73,9 @@ enum adaptive_verdict {
  * @excess: how sure it is that the load rose
  * @lack: how sure it is that the load fell
  * @lone: how sure it is that a hold releases one frame
+ * @credit: how sure it is that holding pays
  * @rest: polls until the next decision
  * @fresh: the next window belongs half to the phase before
- * @credit: how sure it is that holding pays
  * @phase: enum adaptive_phase
  * @reason: enum vcoal_reason
  * @batch: frames of every hold in the last window, 0 if they differ
@@ -98,9 +100,9 @@ struct adaptive_state {
 	s32 excess;
 	s32 lack;
 	s16 lone;
+	s16 credit;
 	u8 rest;
 	u8 fresh;
-	s16 credit;
 	u8 phase;
 	u8 reason;
 	u32 batch;

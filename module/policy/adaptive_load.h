@@ -87,6 +87,28 @@ static inline bool adaptive_gathers(u64 held_bytes, u64 held_ns,
 	       4 * (free_bytes >> 4) * (held_ns >> 10);
 }
 
+/*
+ * Fewer frames than without a hold, by more than chance, and each hold releases
+ * one: it sets the pace of a loop, and a try need not wait for many. Of some more
+ * holds chance would have filled one with two.
+ */
+static inline bool adaptive_stalls(struct adaptive_state *st,
+				   const struct vcoal_sample *s)
+{
+	const struct meter *on = &st->meter;
+	u64 lost = st->off.rate - min(st->off.rate, on->mean);
+
+	st->lone = adaptive_single(s) ?
+		   min_t(u32, st->lone + s->holds, ADAPTIVE_LONE_MAX) : 0;
+
+	return st->lone >= ADAPTIVE_STALL && on->steady >= ADAPTIVE_STEADY &&
+	       lost > st->off.rate / 4 &&
+	       (st->lone >= ADAPTIVE_STALL_SURE ||
+		lost * lost > ADAPTIVE_SIGMAS_SQ *
+			      (st->off.var + meter_var(on))) &&
+	       !adaptive_gathers(on->bytes, on->ns, st->off.bytes, st->off.ns);
+}
+
 /* Much more load than the one that was judged: a one-sided CUSUM. */
 static inline bool adaptive_surges(struct adaptive_state *st,
 				   const struct meter_reading *now)
