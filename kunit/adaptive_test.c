@@ -65,6 +65,21 @@ static void does_not_hold_what_comes_rarely(struct kunit *test)
 	KUNIT_EXPECT_LT(test, traffic_run(&asked, load, REST), REST / 50);
 }
 
+/* Nor what comes so rarely that no rate is less. */
+static void does_not_try_for_ever(struct kunit *test)
+{
+	struct traffic load = {};
+	struct asked asked;
+	u32 ms;
+
+	for (ms = 20; ms <= 60; ms += 10) {
+		load.gap_ns = ms * NSEC_PER_MSEC;
+		traffic_start(test, &asked, "adaptive", BOUND_NS);
+		KUNIT_EXPECT_LT(test, traffic_run(&asked, &load, REST),
+				REST / 8);
+	}
+}
+
 /*
  * A check that is due after silence begins when it knows the load, not with the
  * first few frames: those before the next load would make it look like a loop.
@@ -105,6 +120,80 @@ static void a_pause_is_no_answer(struct kunit *test)
 		traffic_run(&asked, &rare, 1 + i % 4);
 		KUNIT_EXPECT_GT(test, traffic_run(&asked, &fast, 60), 50);
 	}
+}
+
+/* Whenever it pauses, and whether a trickle is left of it. */
+static void a_trickle_is_no_answer(struct kunit *test)
+{
+	static const u32 rests_ms[] = { 20, 100 };
+	const struct traffic load = { .gap_ns = 40000 };
+	struct traffic rare = {};
+	struct asked asked;
+	u32 i;
+
+	for (i = 0; i < 3600; i++) {
+		rare.gap_ns = rests_ms[i % 2] * NSEC_PER_MSEC;
+		traffic_start(test, &asked, "adaptive", BOUND_NS);
+		traffic_run(&asked, &load, i / 12);
+		traffic_run(&asked, &rare, 1 + i / 2 % 6);
+		KUNIT_EXPECT_GT_MSG(test, traffic_run(&asked, &load, 60), 45,
+				    "after %u ms %u gaps of %u ns", i / 12,
+				    1 + i / 2 % 6, rare.gap_ns);
+	}
+}
+
+/* A try that nothing answers any more ends all the same. */
+static void a_pause_ends_a_try(struct kunit *test)
+{
+	const struct traffic load = { .gap_ns = 40000 };
+	const struct traffic rare = { .gap_ns = 100 * NSEC_PER_MSEC };
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	while (!asked.last.params.hold_ns)
+		traffic_run(&asked, &load, 1);
+	KUNIT_EXPECT_LT(test, traffic_run(&asked, &rare, 200), 150);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+}
+
+/* A loop that falls asleep when held loses more than holds: once is no proof. */
+static void a_sleepy_loop_is_found(struct kunit *test)
+{
+	const struct traffic loop = { .gap_ns = 180000, .closed = true };
+	const struct traffic asleep = { .gap_ns = 4 * NSEC_PER_MSEC };
+	struct vcoal_sample sample;
+	struct asked asked;
+	u32 i, held = 0;
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	for (i = 0; i < REST; i++) {
+		traffic_window(&loop, 0, &sample);
+		if (asked.last.params.hold_ns) {
+			traffic_window(&asleep, 0, &sample);
+			sample.irqs = 0;
+			sample.holds = 1;
+			sample.held_frames = 1;
+			sample.polls = 1;
+			held++;
+		}
+		traffic_ask(&asked, &sample);
+	}
+	KUNIT_EXPECT_LT(test, held, REST / 50);
+}
+
+/* What gathers by itself says nothing about what comes after it, and is less. */
+static void a_verdict_is_of_one_load(struct kunit *test)
+{
+	const struct traffic bursts = { .gap_ns = NSEC_PER_MSEC, .burst = 48 };
+	const struct traffic stream = { .gap_ns = 50000 };
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	traffic_run(&asked, &bursts, SETTLED);
+	KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, 0);
+	KUNIT_ASSERT_EQ(test, asked.last.reason, VCOAL_REASON_SPARSE);
+	traffic_run(&asked, &stream, 2 * SOON);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 4 * BOUND_NS);
 }
 
 /* One round trip a hold: some of them are enough, and once is. */
@@ -402,8 +491,13 @@ static void survives_a_broken_state(struct kunit *test)
 static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE_PARAM(holds_what_comes_densely, dense_gen_params),
 	KUNIT_CASE_PARAM(does_not_hold_what_comes_rarely, sparse_gen_params),
+	KUNIT_CASE(does_not_try_for_ever),
 	KUNIT_CASE(checks_what_it_measured),
 	KUNIT_CASE(a_pause_is_no_answer),
+	KUNIT_CASE(a_trickle_is_no_answer),
+	KUNIT_CASE(a_pause_ends_a_try),
+	KUNIT_CASE(a_sleepy_loop_is_found),
+	KUNIT_CASE(a_verdict_is_of_one_load),
 	KUNIT_CASE(a_loop_is_soon_found),
 	KUNIT_CASE(a_dear_timer_must_gather_more),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),

@@ -14,10 +14,11 @@
 /**
  * struct traffic - a load
  * @name: of the test case
- * @gap_ns: between frames
+ * @gap_ns: between frames, or bursts
  * @closed: the next frame comes @gap_ns after the last one was served
  * @gathers: what waits shares frames, and the NIC carries twice as much
  * @timer_cost: of a hold, beyond what a timer of this kernel costs
+ * @burst: frames that come at once, if not one
  */
 struct traffic {
 	const char *name;
@@ -25,6 +26,7 @@ struct traffic {
 	bool closed;
 	bool gathers;
 	u32 timer_cost;
+	u32 burst;
 };
 
 static inline void traffic_desc(const struct traffic *load, char *desc)
@@ -53,13 +55,14 @@ static inline void traffic_window(const struct traffic *load, u32 hold_ns,
 	u32 window_ns = max_t(u32, NSEC_PER_MSEC, load->gap_ns);
 	u32 gap_ns = load->gap_ns;
 	bool gathers = hold_ns >= gap_ns;
+	u32 burst = max(load->burst, 1U);
 
 	if (load->closed)
 		gap_ns = max(gap_ns, hold_ns);
 
 	*s = (struct vcoal_sample) {
 		.window_ns = max(window_ns, hold_ns),
-		.frames = max(window_ns, hold_ns) / gap_ns,
+		.frames = max(window_ns, hold_ns) / gap_ns * burst,
 		.ring_size = 256,
 		.timer_cost = VCOAL_TIMER_COST + load->timer_cost,
 	};
@@ -68,17 +71,17 @@ static inline void traffic_window(const struct traffic *load, u32 hold_ns,
 	if (load->gathers && hold_ns)
 		s->nic_bytes = 2 * 64 * s->window_ns / load->gap_ns;
 	if (!hold_ns) {
-		s->irqs = s->frames;
+		s->irqs = s->frames / burst;
 	} else if (gathers) {
 		s->holds = (u32)s->window_ns / hold_ns;
 		s->held_frames = s->frames;
 	} else {
-		s->irqs = s->frames;
-		s->holds = s->frames;
-		s->empty_holds = s->frames;
+		s->irqs = s->frames / burst;
+		s->holds = s->irqs;
+		s->empty_holds = s->irqs;
 	}
 	s->polls = s->irqs + s->holds;
-	s->ring_peak = max(hold_ns / gap_ns, 1U);
+	s->ring_peak = max(hold_ns / gap_ns, 1U) * burst;
 }
 
 static inline void traffic_ask(struct asked *asked,

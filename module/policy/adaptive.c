@@ -17,9 +17,8 @@
  * some windows to see whether the rate rises: then the loop is closed, and a
  * quarter of the hold is tried, unless each hold released a single frame. What
  * does not pay goes back to OFF and backs off exponentially, unless the load
- * rises well above the one that was judged, or falls well below a closed loop. A
- * loop of one shows while it is tried: each hold releases a frame, and far fewer
- * come.
+ * rises well above the one that was judged, or falls well below it. A loop of
+ * one shows while it is tried: each hold releases a frame, and far fewer come.
  * CHECKs are rarer and longer the more of them were passed, so that a queue
  * at rest is left alone; but a load that is not the one that was judged is
  * checked at once.
@@ -32,7 +31,8 @@
  * gather in them, fewer frames are no loss, and the hold stays.
  *
  * A pause of the traffic is no answer to a TRY or a CHECK: it is left out, and if
- * the rate is another one behind it, all begins anew.
+ * the rate is another one behind it, all begins anew. So it does where frames
+ * came later than holds can make them.
  *
  * At rest, OFF asks for windows of some polls that need not be timed.
  *
@@ -118,6 +118,26 @@ static void adaptive_fail(struct adaptive_state *st, u32 rate,
 	adaptive_enter(st, ADAPTIVE_OFF, reason);
 }
 
+/* What was measured is of a load that is over. */
+static void adaptive_begin(struct adaptive_state *st)
+{
+	st->ref = 0;
+	st->wait_ns = 0;
+	st->lonelies = 0;
+	st->anew = 1;
+	adaptive_enter(st, ADAPTIVE_OFF, VCOAL_REASON_PROBE);
+}
+
+/* It does not pay, unless that was another load. */
+static void adaptive_reject(struct adaptive_state *st,
+			    enum vcoal_reason reason)
+{
+	if (adaptive_explains(st, st->on.rate))
+		adaptive_fail(st, st->off.rate, reason);
+	else
+		adaptive_begin(st);
+}
+
 static void adaptive_check(struct adaptive_state *st,
 			   const struct meter_reading *now)
 {
@@ -130,6 +150,7 @@ static void adaptive_keep(struct adaptive_state *st,
 			  const struct meter_reading *now, u32 windows)
 {
 	st->wait_ns = windows * min_t(u64, now->sample->window_ns, NSEC_PER_SEC);
+	st->anew = 0;
 	adaptive_enter(st, ADAPTIVE_HOLD, VCOAL_REASON_GROW);
 }
 
@@ -153,7 +174,7 @@ static void adaptive_shorten(struct adaptive_state *st)
 	if (st->batch != 1 && st->max_ns >> level >= ADAPTIVE_HOLD_MIN_NS)
 		adaptive_try(st, level, VCOAL_REASON_SHRINK);
 	else
-		adaptive_fail(st, st->off.rate, VCOAL_REASON_CLOSED_LOOP);
+		adaptive_reject(st, VCOAL_REASON_CLOSED_LOOP);
 }
 
 /* At rest a decision about every two to six milliseconds will do. */
@@ -172,15 +193,17 @@ static void adaptive_rest(struct adaptive_state *st,
 static void adaptive_in_off(struct adaptive_state *st,
 			    const struct meter_reading *now)
 {
-	bool surged = st->excess > (s32)ADAPTIVE_SURGE;
-	bool surges, sinks;
+	bool surges, surged = st->excess > (s32)ADAPTIVE_SURGE;
 
 	if (adaptive_was_held_up(st, now)) {
 		adaptive_fail(st, now->rate, VCOAL_REASON_CLOSED_LOOP);
 		return;
 	}
 	surges = !now->limits->trial && adaptive_surges(st, now);
-	sinks = !now->limits->trial && adaptive_sinks(st, now);
+	if (!surges && !now->limits->trial && adaptive_sinks(st, now)) {
+		adaptive_begin(st);
+		return;
+	}
 	/* The first window of a new load is half of the old one. */
 	if (surges && !surged) {
 		meter_clear(&st->meter);
@@ -189,13 +212,11 @@ static void adaptive_in_off(struct adaptive_state *st,
 	}
 	meter_add(&st->meter, now);
 	meter_fade(&st->meter, ADAPTIVE_FRAMES);
-	if (!surges && !sinks &&
-	    (st->wait_ns || now->limits->trial ||
-	     !meter_full(&st->meter, 2, ADAPTIVE_FRAMES))) {
+	if (!surges && (st->wait_ns || now->limits->trial ||
+			!meter_full(&st->meter, 2, ADAPTIVE_FRAMES))) {
 		adaptive_rest(st, now->sample);
 		return;
 	}
-
 	st->ref = surges ? now->rate : 0;
 	st->fails = surges ? 0 : st->fails;
 	meter_result(&st->meter, &st->off);
@@ -223,7 +244,7 @@ static void adaptive_in_try(struct adaptive_state *st,
 	if (verdict >= ADAPTIVE_DOUBTFUL)
 		adaptive_check(st, now);
 	else if (verdict == ADAPTIVE_SPARSE)
-		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
+		adaptive_reject(st, VCOAL_REASON_SPARSE);
 	else
 		adaptive_keep(st, now, ADAPTIVE_TRIAL * ADAPTIVE_SPACING);
 }
@@ -250,7 +271,7 @@ static void adaptive_in_check(struct adaptive_state *st,
 	if (verdict == ADAPTIVE_CLOSED)
 		adaptive_shorten(st);
 	else if (verdict == ADAPTIVE_SPARSE)
-		adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
+		adaptive_reject(st, VCOAL_REASON_SPARSE);
 	else
 		adaptive_pass(st, now, verdict == ADAPTIVE_DOUBTFUL);
 }
@@ -347,14 +368,6 @@ static void adaptive_in_hold(struct adaptive_state *st,
 	adaptive_fit(st, now->sample);
 }
 
-/* What was measured is of a load that is over. */
-static void adaptive_begin(struct adaptive_state *st)
-{
-	st->ref = 0;
-	st->wait_ns = 0;
-	adaptive_enter(st, ADAPTIVE_OFF, VCOAL_REASON_PROBE);
-}
-
 /* Another queue checks: so does this one, or it tries later. */
 static bool adaptive_follows(struct adaptive_state *st,
 			     const struct meter_reading *now)
@@ -416,7 +429,7 @@ static void adaptive_learn(struct adaptive_state *st,
 {
 	struct meter_reading now;
 
-	if (adaptive_silent(s) && adaptive_paused(st)) {
+	if (adaptive_silent(s) && !st->stale && adaptive_paused(st)) {
 		st->stale = 1;
 		return;
 	}
@@ -432,12 +445,15 @@ static void adaptive_sanitise(struct adaptive_state *st)
 	st->reason = min_t(u8, st->reason, VCOAL_REASON_COUNT - 1);
 }
 
-/* What begins now, for how long? */
+/* What begins now, for how long? A pause is no measure, nor for all that wait. */
 static u32 adaptive_trial(const struct adaptive_state *st,
 			  const struct vcoal_sample *s)
 {
-	return st->fresh ? min_t(u64, s->window_ns, ADAPTIVE_WINDOW_MAX_NS) *
-			   (st->length + st->fresh) : 0;
+	bool dense = st->phase == ADAPTIVE_CHECK &&
+		     st->on.rate > ADAPTIVE_WINDOW_FRAMES;
+	u32 most = dense ? ADAPTIVE_WINDOW_NS : ADAPTIVE_WINDOW_MAX_NS;
+
+	return min_t(u64, s->window_ns, most) * (st->length + 1);
 }
 
 static struct vcoal_decision adaptive_answer(const struct adaptive_state *st,
@@ -448,7 +464,7 @@ static struct vcoal_decision adaptive_answer(const struct adaptive_state *st,
 
 	return (struct vcoal_decision) {
 		.params.hold_ns = holds ? limits->max_ns >> st->level : 0,
-		.trial_ns = adaptive_trial(st, s),
+		.trial_ns = st->fresh ? adaptive_trial(st, s) : 0,
 		.rest = st->rest,
 		.reason = st->reason,
 		.pause = st->phase == ADAPTIVE_CHECK,

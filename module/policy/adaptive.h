@@ -28,6 +28,8 @@
 #define ADAPTIVE_SILENCE_NS	64000000U /* in one window: traffic paused */
 #define ADAPTIVE_PAUSE		(METER_RATE(1) / 16) /* a frame in 16 ms */
 #define ADAPTIVE_WINDOW_MAX_NS	4000000U /* a pause waits for no longer one */
+#define ADAPTIVE_WINDOW_NS	1500000U /* or than this, at rates above ... */
+#define ADAPTIVE_WINDOW_FRAMES	METER_RATE(2)
 #define ADAPTIVE_LONELIES	2U	/* times that four times as many are needed */
 #define ADAPTIVE_LONELY_GATHER	4U	/* where messages gather meanwhile */
 #define ADAPTIVE_LONE_MAX	8192
@@ -88,7 +90,8 @@ enum adaptive_verdict {
  * @alike: holds in a row with @batch frames
  * @lonelies: how often @lone let go and the rate did not rise
  * @stale: after silence: of a hold, until some frames were measured; of a try or a
- *	check, until the next window
+ *	check, until the next window, which counts whatever it is
+ * @anew: all was begun anew, and nothing has paid since
  */
 struct adaptive_state {
 	struct meter meter;
@@ -115,6 +118,7 @@ struct adaptive_state {
 	u8 alike;
 	u8 lonelies;
 	u8 stale;
+	u8 anew;
 };
 
 #endif /* _VCOAL_POLICY_ADAPTIVE_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Is the load still the one that `adaptive` judged? Each of these functions
- * takes one window and says how sure it is by now: sums that begin anew at 0.
+ * Is the load still the one that `adaptive` judged? Most of these functions take
+ * one window and say how sure it is by now: sums that begin anew at 0.
  */
 #ifndef _VCOAL_POLICY_ADAPTIVE_LOAD_H
 #define _VCOAL_POLICY_ADAPTIVE_LOAD_H
@@ -88,6 +88,22 @@ static inline bool adaptive_gathers(u64 held_bytes, u64 held_ns,
 }
 
 /*
+ * Could holds have made that difference? None makes a frame later by more than
+ * its length, and a round trip passes four queues at most: what lost more than
+ * half, and more than that, was another load. Unless it is seen twice, for whoever
+ * waits may fall asleep. The product of two rates and a time of some microseconds
+ * (four holds, and what timers are late) fits into 64 bits.
+ */
+static inline bool adaptive_explains(const struct adaptive_state *st, u32 on)
+{
+	u32 off = st->off.rate;
+	u64 most_us = ((st->max_ns >> st->level) >> 8) + 64;
+
+	return st->anew || 2 * on > off ||
+	       METER_RATE(1000) * (u64)(off - on) <= most_us * on * off;
+}
+
+/*
  * Fewer frames than without a hold, by more than chance, and each hold releases
  * one: it sets the pace of a loop, and a try need not wait for many. Of some more
  * holds chance would have filled one with two.
@@ -106,6 +122,7 @@ static inline bool adaptive_stalls(struct adaptive_state *st,
 	       (st->lone >= ADAPTIVE_STALL_SURE ||
 		lost * lost > ADAPTIVE_SIGMAS_SQ *
 			      (st->off.var + meter_var(on))) &&
+	       adaptive_explains(st, on->mean) &&
 	       !adaptive_gathers(on->bytes, on->ns, st->off.bytes, st->off.ns);
 }
 
@@ -123,15 +140,18 @@ static inline bool adaptive_surges(struct adaptive_state *st,
 	return st->excess > (s32)ADAPTIVE_SURGE;
 }
 
-/* Much less load than the closed loop that was judged. */
+/* Much less load than the one that was judged: by a quarter of a loop, or half. */
 static inline bool adaptive_sinks(struct adaptive_state *st,
 				  const struct meter_reading *now)
 {
-	if (st->reason != VCOAL_REASON_CLOSED_LOOP || adaptive_silent(now->sample))
+	u32 by = st->reason == VCOAL_REASON_CLOSED_LOOP ? 4 : 2;
+
+	if (!st->ref || (st->anew && by == 2) || adaptive_silent(now->sample))
 		return false;
 
+	/* Nothing is less than the least load. */
 	st->lack = adaptive_sum(st->lack,
-				-adaptive_beyond(now, st->ref - st->ref / 4),
+				-adaptive_beyond(now, st->ref / by * (by - 1)),
 				4 * (s32)ADAPTIVE_LACK);
 
 	return st->lack > 2 * (s32)ADAPTIVE_LACK;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Traffic that turns, on one queue: a stream becomes a ping-pong, and a
- * ping-pong becomes a stream, at once or after a pause.
+ * ping-pong becomes a stream, at once or after a pause; or it pauses often.
  */
 #include "selftest.h"
 
@@ -17,6 +17,8 @@
 #define REACTION_NS	(10 * NSEC_PER_MSEC)
 #define RESONANT_NS	(600 * NSEC_PER_MSEC)
 #define HOLD_NS		(40 * NSEC_PER_MSEC)
+#define PAUSES_NS	(2 * NSEC_PER_SEC)
+#define PAUSES_REGRET	0.15
 
 struct turn {
 	u32 max_us;
@@ -164,4 +166,45 @@ void adaptive_holds_when_a_loop_opens(void)
 	}
 	printf("# %u streams: not held for %.1f ms at most\n", shown,
 	       worst / 1e6);
+}
+
+/* The worst regret of streams that pause beside a trickle, in a class. */
+static double pauses_regret(u32 max_us)
+{
+	static const double streams[] = { 5e3, 1e4, 2e4, 5e4 };
+	static const double trickles[] = { 20, 100, 500, 2000 };
+	static const u32 offs_ms[] = { 10, 30, 60, 100 };
+	static struct verdict verdict;
+	struct sim_source *stream;
+	double worst = 0;
+	u32 i;
+
+	for (i = 0; i < 64; i++) {
+		one_source(&scen, SRC_PACED, streams[i / 16], max_us,
+			   HELD_OUT_SEED + i);
+		scen.duration_ns = PAUSES_NS;
+		stream = &scen.sources[0];
+		stream->on_ns = 50 * NSEC_PER_MSEC;
+		stream->off_ns = offs_ms[i % 4] * NSEC_PER_MSEC;
+		scenario_add(&scen, SRC_PACED)->rate = trickles[i / 4 % 4];
+		score_scenario(&scen, 1U << (SCORE_POLICIES - 1), &verdict);
+		worst = fmax(worst, verdict.scores[SCORE_POLICIES - 1].regret);
+	}
+
+	return worst;
+}
+
+/* A trickle is not the answer to a try or a check, whenever it comes. */
+void adaptive_holds_what_pauses(void)
+{
+	double worst;
+	u32 c;
+
+	for (c = 0; c < CLASSES; c++) {
+		worst = pauses_regret(class_us[c]);
+		expect(worst <= PAUSES_REGRET, "%u us: regret %.1f %%",
+		       class_us[c], 100 * worst);
+		printf("# %u us: regret of a stream that pauses at most %.1f %%\n",
+		       class_us[c], 100 * worst);
+	}
 }
