@@ -66,7 +66,7 @@ static enum adaptive_verdict adaptive_judge(const struct adaptive_state *st,
 	if (lost * 1024 <= (u64)st->off.rate * share)
 		return ADAPTIVE_PAYS;
 	if (min(st->off.steady, st->on.steady) < ADAPTIVE_STEADY ||
-	    lost * lost <= ADAPTIVE_SIGMAS_SQ * (st->off.var + st->on.var))
+	    !adaptive_sure(st, lost, st->on.var))
 		return ADAPTIVE_DOUBTFUL;
 
 	return ADAPTIVE_CLOSED;
@@ -129,8 +129,7 @@ static void adaptive_begin(struct adaptive_state *st)
 }
 
 /* It does not pay, unless that was another load. */
-static void adaptive_reject(struct adaptive_state *st,
-			    enum vcoal_reason reason)
+static void adaptive_reject(struct adaptive_state *st, enum vcoal_reason reason)
 {
 	if (adaptive_explains(st, st->on.rate))
 		adaptive_fail(st, st->off.rate, reason);
@@ -234,6 +233,7 @@ static void adaptive_in_try(struct adaptive_state *st,
 		if (adaptive_stalls(st, now->sample)) {
 			adaptive_fail(st, st->off.rate,
 				      VCOAL_REASON_CLOSED_LOOP);
+			/* Seldom by chance: ask much later. */
 			st->wait_ns = ADAPTIVE_REST_MS * NSEC_PER_MSEC;
 		}
 		return;
@@ -445,7 +445,7 @@ static void adaptive_sanitise(struct adaptive_state *st)
 	st->reason = min_t(u8, st->reason, VCOAL_REASON_COUNT - 1);
 }
 
-/* What begins now, for how long? A pause is no measure, nor for all that wait. */
+/* What begins now, for how long? The last window may have been a pause. */
 static u32 adaptive_trial(const struct adaptive_state *st,
 			  const struct vcoal_sample *s)
 {

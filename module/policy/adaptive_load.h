@@ -103,6 +103,13 @@ static inline bool adaptive_explains(const struct adaptive_state *st, u32 on)
 	       METER_RATE(1000) * (u64)(off - on) <= most_us * on * off;
 }
 
+/* Is so much of the rate, lost to a hold, more than chance? */
+static inline bool adaptive_sure(const struct adaptive_state *st, u64 lost,
+				 u64 on_var)
+{
+	return lost * lost > ADAPTIVE_SIGMAS_SQ * (st->off.var + on_var);
+}
+
 /*
  * Fewer frames than without a hold, by more than chance, and each hold releases
  * one: it sets the pace of a loop, and a try need not wait for many. Of some more
@@ -120,8 +127,7 @@ static inline bool adaptive_stalls(struct adaptive_state *st,
 	return st->lone >= ADAPTIVE_STALL && on->steady >= ADAPTIVE_STEADY &&
 	       lost > st->off.rate / 4 &&
 	       (st->lone >= ADAPTIVE_STALL_SURE ||
-		lost * lost > ADAPTIVE_SIGMAS_SQ *
-			      (st->off.var + meter_var(on))) &&
+		adaptive_sure(st, lost, meter_var(on))) &&
 	       adaptive_explains(st, on->mean) &&
 	       !adaptive_gathers(on->bytes, on->ns, st->off.bytes, st->off.ns);
 }
