@@ -46,31 +46,9 @@
 #include <vcoal/policy.h>
 #include "adaptive.h"
 #include "adaptive_load.h"
-
-/* Saving that is worth a delay, in 1/1024: less where the CPU is short. */
-static const u32 adaptive_margin[] = { [false] = 16, [true] = 8 };
+#include "adaptive_verdict.h"
 
 static_assert(sizeof(struct adaptive_state) <= VCOAL_POLICY_STATE);
-
-/* What was measured with the hold, against what was measured without. */
-static enum adaptive_verdict adaptive_judge(const struct adaptive_state *st,
-					    const struct meter_reading *now)
-{
-	u32 saved = st->off.cost - min(st->off.cost, st->on.cost);
-	u64 lost = st->off.rate - min(st->off.rate, st->on.rate);
-	u32 share = saved * 1024 / meter_whole(now);
-
-	if (share <= adaptive_margin[now->sample->cpu_busy > ADAPTIVE_BUSY])
-		return ADAPTIVE_SPARSE;
-	share = max(share / ADAPTIVE_WORTH, ADAPTIVE_LOSS);
-	if (lost * 1024 <= (u64)st->off.rate * share)
-		return ADAPTIVE_PAYS;
-	if (min(st->off.steady, st->on.steady) < ADAPTIVE_STEADY ||
-	    !adaptive_sure(st, lost, st->on.var))
-		return ADAPTIVE_DOUBTFUL;
-
-	return ADAPTIVE_CLOSED;
-}
 
 /* The shortest hold that gathers as many frames as save something. */
 static u8 adaptive_level(const struct adaptive_state *st)

@@ -9,6 +9,7 @@
 #include <linux/minmax.h>
 #include <vcoal/policy.h>
 #include "adaptive.h"
+#include "adaptive_verdict.h"
 #include "meter.h"
 
 /* Maybe a loop of one: then no hold gathers more. */
@@ -73,41 +74,6 @@ static inline s32 adaptive_beyond(const struct meter_reading *now, u32 rate)
 static inline s32 adaptive_sum(s32 sum, s32 step, s32 most)
 {
 	return clamp((s32)((u32)sum + step), 0, most);
-}
-
-/*
- * Did the NIC carry clearly more, by a third, while frames waited? Then messages
- * gather in them: fewer frames are no loss, and letting go is no gain. Shifted
- * so that 16 s at 100 Gbit/s do not overflow.
- */
-static inline bool adaptive_gathers(u64 held_bytes, u64 held_ns,
-				    u64 free_bytes, u64 free_ns)
-{
-	return 3 * (held_bytes >> 4) * (free_ns >> 10) >
-	       4 * (free_bytes >> 4) * (held_ns >> 10);
-}
-
-/*
- * Could holds have made that difference? None makes a frame later by more than
- * its length, and a round trip passes four queues at most: what lost more than
- * half, and more than that, was another load. Unless it is seen twice, for whoever
- * waits may fall asleep. The product of two rates and a time of some microseconds
- * (four holds, and what timers are late) fits into 64 bits.
- */
-static inline bool adaptive_explains(const struct adaptive_state *st, u32 on)
-{
-	u32 off = st->off.rate;
-	u64 most_us = ((st->max_ns >> st->level) >> 8) + 64;
-
-	return st->anew || 2 * on > off ||
-	       METER_RATE(1000) * (u64)(off - on) <= most_us * on * off;
-}
-
-/* Is so much of the rate, lost to a hold, more than chance? */
-static inline bool adaptive_sure(const struct adaptive_state *st, u64 lost,
-				 u64 on_var)
-{
-	return lost * lost > ADAPTIVE_SIGMAS_SQ * (st->off.var + on_var);
 }
 
 /*
