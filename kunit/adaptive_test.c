@@ -407,6 +407,59 @@ static void begins_nothing_during_a_trial(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
 }
 
+/* They know of it until it is over: a loop that is held has long windows. */
+static void tries_no_longer_than_it_says(struct kunit *test)
+{
+	const struct traffic loop = { .gap_ns = 140000, .closed = true };
+	struct vcoal_sample sample;
+	struct asked asked;
+	u64 now = 0, until = 0;
+	u32 i, held = 0;
+
+	traffic_start(test, &asked, "adaptive", LONG_NS);
+	for (i = 0; i < 100; i++) {
+		traffic_window(&loop, asked.last.params.hold_ns, &sample);
+		if (asked.last.params.hold_ns) {
+			sample.window_ns *= 2;
+			KUNIT_EXPECT_LE(test, now + sample.window_ns, until);
+			held++;
+		}
+		now += sample.window_ns;
+		traffic_ask(&asked, &sample);
+		if (asked.last.trial_ns)
+			until = now + asked.last.trial_ns;
+	}
+	KUNIT_EXPECT_GT(test, held, 3);
+}
+
+/* Nobody waits for a queue where little happens, nor for one where nothing does. */
+static void makes_nobody_wait_for_little(struct kunit *test)
+{
+	const struct traffic few = { .gap_ns = 4 * NSEC_PER_MSEC };
+	const struct vcoal_sample nothing = {
+		.window_ns = NSEC_PER_MSEC,
+		.polls = 1,
+	};
+	struct asked asked;
+	u64 waited = 0;
+	u32 i, held;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	for (held = 0; held < 20; held += asked.last.params.hold_ns > 0) {
+		traffic_run(&asked, &few, 1);
+		waited += asked.last.trial_ns;
+	}
+	KUNIT_EXPECT_LE(test, waited, 20 * NSEC_PER_MSEC);
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	while (!asked.last.trial_ns)
+		traffic_run(&asked, &dense[0], 1);
+	for (i = 0; i < REST; i++) {
+		traffic_ask(&asked, &nothing);
+		KUNIT_EXPECT_EQ(test, asked.last.trial_ns, 0);
+	}
+}
+
 /*
  * Both ends of a ping-pong hold: neither gets faster when it lets go alone, so
  * one frame a hold must make a queue ask all others to let go as well.
@@ -513,6 +566,8 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(rests_for_minutes),
 	KUNIT_CASE(lets_go_while_the_vm_pauses),
 	KUNIT_CASE(begins_nothing_during_a_trial),
+	KUNIT_CASE(tries_no_longer_than_it_says),
+	KUNIT_CASE(makes_nobody_wait_for_little),
 	KUNIT_CASE(asks_the_vm_when_holds_release_one_frame),
 	KUNIT_CASE(rests_when_nothing_pays),
 	KUNIT_CASE(obeys_new_limits_at_once),

@@ -90,7 +90,7 @@ static void adaptive_fail(struct adaptive_state *st, u32 rate,
 {
 	st->ref = max3(st->ref, rate, 1U);
 	st->fails = min_t(u8, st->fails, ADAPTIVE_BACKOFFS);
-	st->wait_ns = (ADAPTIVE_BACKOFF_MS * NSEC_PER_MSEC) << (3 * st->fails);
+	st->wait_ns = ADAPTIVE_BACKOFF_NS << (3 * st->fails);
 	st->fails++;
 	st->lonelies = 0;
 	adaptive_enter(st, ADAPTIVE_OFF, reason);
@@ -139,7 +139,7 @@ static void adaptive_pass(struct adaptive_state *st,
 	adaptive_keep(st, now, st->length *
 			       (doubt ? ADAPTIVE_DOUBT : ADAPTIVE_SPACING));
 	if (st->length > ADAPTIVE_TRIAL_MAX)
-		st->wait_ns = ADAPTIVE_REST_MS * NSEC_PER_MSEC;
+		st->wait_ns = ADAPTIVE_REST_NS;
 }
 
 /* A closed loop: a shorter hold may still do. */
@@ -212,7 +212,7 @@ static void adaptive_in_try(struct adaptive_state *st,
 			adaptive_fail(st, st->off.rate,
 				      VCOAL_REASON_CLOSED_LOOP);
 			/* Seldom by chance: ask much later. */
-			st->wait_ns = ADAPTIVE_REST_MS * NSEC_PER_MSEC;
+			st->wait_ns = ADAPTIVE_REST_NS;
 		}
 		return;
 	}
@@ -320,7 +320,7 @@ static void adaptive_in_hold(struct adaptive_state *st,
 		st->stale = 1;
 	}
 	/* The first few frames after silence are not what a check compares with. */
-	if (st->meter.frames >= ADAPTIVE_FRAMES)
+	if (st->stale && st->meter.frames >= ADAPTIVE_FRAMES)
 		st->stale = 0;
 	if (!st->wait_ns && st->meter.steady >= ADAPTIVE_STEADY &&
 	    !st->stale && !now->limits->trial) {
@@ -423,26 +423,36 @@ static void adaptive_sanitise(struct adaptive_state *st)
 	st->reason = min_t(u8, st->reason, VCOAL_REASON_COUNT - 1);
 }
 
-/* What begins now, for how long? The last window may have been a pause. */
+/*
+ * How long are others to wait? The last window may have been a pause. Holds make
+ * the windows of a dense loop longer: its try goes on saying so. In a sparse one
+ * they would all wait for longer than it is worth.
+ */
 static u32 adaptive_trial(const struct adaptive_state *st,
 			  const struct vcoal_sample *s)
 {
 	bool dense = st->phase == ADAPTIVE_CHECK &&
 		     st->on.rate > ADAPTIVE_WINDOW_FRAMES;
 	u32 most = dense ? ADAPTIVE_WINDOW_NS : ADAPTIVE_WINDOW_MAX_NS;
+	u32 windows = st->fresh ? st->length + 1U : ADAPTIVE_AHEAD;
 
-	return min_t(u64, s->window_ns, most) * (st->length + 1);
+	if (!s->frames ||
+	    (!st->fresh && st->off.rate <= ADAPTIVE_WINDOW_FRAMES))
+		return 0;
+
+	return min_t(u64, s->window_ns, most) * windows;
 }
 
 static struct vcoal_decision adaptive_answer(const struct adaptive_state *st,
 					     const struct vcoal_sample *s,
 					     const struct vcoal_limits *limits)
 {
-	bool holds = st->phase == ADAPTIVE_TRY || st->phase == ADAPTIVE_HOLD;
+	bool tries = st->phase == ADAPTIVE_TRY;
+	bool holds = tries || st->phase == ADAPTIVE_HOLD;
 
 	return (struct vcoal_decision) {
 		.params.hold_ns = holds ? limits->max_ns >> st->level : 0,
-		.trial_ns = st->fresh ? adaptive_trial(st, s) : 0,
+		.trial_ns = tries || st->fresh ? adaptive_trial(st, s) : 0,
 		.rest = st->rest,
 		.reason = st->reason,
 		.pause = st->phase == ADAPTIVE_CHECK,

@@ -10,14 +10,15 @@
 #include "meter.h"
 
 #define ADAPTIVE_TRIAL		4U	/* windows of a first comparison */
+#define ADAPTIVE_AHEAD		2U	/* windows that a try is announced for */
 #define ADAPTIVE_TRIAL_MAX	16U	/* of the last one */
 #define ADAPTIVE_CHECK_MAX	64U	/* and of all after it */
 #define ADAPTIVE_FRAMES		32U	/* frames that make a comparison */
 #define ADAPTIVE_STEADY		3U	/* windows without a jump of the rate */
 #define ADAPTIVE_SPACING	64U	/* a check takes 1/64 of the time */
 #define ADAPTIVE_DOUBT		4U	/* 1/4 of it while in doubt */
-#define ADAPTIVE_REST_MS	16384U	/* between checks of what passed all */
-#define ADAPTIVE_BACKOFF_MS	256U	/* then 2 s, then 16 s */
+#define ADAPTIVE_REST_NS	16384000000ULL /* between checks of what passed all */
+#define ADAPTIVE_BACKOFF_NS	256000000ULL /* then 2 s, then 16 s */
 #define ADAPTIVE_BACKOFFS	2U	/* times the backoff grows, by 8 */
 #define ADAPTIVE_SURGE		METER_RATE(12)	/* frames too many */
 #define ADAPTIVE_LACK		METER_RATE(12)	/* frames too few */

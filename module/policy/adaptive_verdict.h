@@ -54,11 +54,12 @@ adaptive_judge(const struct adaptive_state *st,
 	       const struct meter_reading *now)
 {
 	u32 saved = st->off.cost - min(st->off.cost, st->on.cost);
-	u64 lost = st->off.rate - min(st->off.rate, st->on.rate);
 	u32 share = saved * 1024 / meter_whole(now);
+	u64 lost;
 
 	if (share <= adaptive_margin[now->sample->cpu_busy > ADAPTIVE_BUSY])
 		return ADAPTIVE_SPARSE;
+	lost = st->off.rate - min(st->off.rate, st->on.rate);
 	share = max(share / ADAPTIVE_WORTH, ADAPTIVE_LOSS);
 	if (lost * 1024 <= (u64)st->off.rate * share)
 		return ADAPTIVE_PAYS;
