@@ -24,7 +24,8 @@ TARGETS = """## Targets
 Against stock, and the worst load of each kind; what misses is **bold**.  To reach:
 small UDP at stock's highest rate at most -20 % instructions in class
 throughput, at any rate never above stock; round trips and TCP at least -2 %; one
-interrupt for ten packets of bulk, or fewer.
+interrupt for ten packets of bulk, or fewer.  TCP with small messages has several ways
+to settle: see there what `observe`, which holds nothing, differs by.
 
 {targets}
 ## Instructions against stock
@@ -214,6 +215,17 @@ def trip(row, name):
             f"{row[name][prefix + 'p99_us']}")
 
 
+def lost_frames(results):
+    """Where frames were lost: under stock, and all peers' least and most."""
+    lines = []
+    for name, row in results.items():
+        lost = [seen["lost"] for seen in row.values()]
+        if any(lost):
+            lines.append(f"- {name}: {row[peer.STOCK.name]['lost']} under "
+                         f"stock, {min(lost)} to {max(lost)} under everybody")
+    return "\n".join(lines or ["None."]) + "\n"
+
+
 def drawing(results):
     """Cost against the time that frames wait, at stock's highest rates."""
     charts = []
@@ -261,6 +273,7 @@ def sections(document, loads, everybody, per_1000):
             "rate": grid(results, peers, against_stock("per_second"), answers),
             "trips": grid(results, peers, trip, timed),
             "delay": grid(results, peers, plain("waited_us")),
+            "lost_frames": lost_frames(results),
             "lost": sum(seen["lost"] for row in results.values()
                         for seen in row.values())}
 

@@ -3,7 +3,7 @@
 
 from lab.ktap import expect
 
-from . import kept, oracle, peer, target, workload
+from . import hosts, kept, oracle, peer, target, workload
 
 OPEN, CLOSED = workload.paced(1000), workload.pingpong(1)
 WHO = peer.policy("adaptive", "throughput")
@@ -63,6 +63,16 @@ def a_better_rival_is_named():
     expect(lost == {"stock": [], "fixed-64": [OPEN.name]}, f"{lost}")
 
 
+def lost_frames_are_told_by_load():
+    """A sum does not say that a flood, and nothing else, lost them."""
+    results = {"flood": {"stock": {"lost": 5}, "observe": {"lost": 7}},
+               "paced": {"stock": {"lost": 0}, "observe": {"lost": 0}}}
+    text = hosts.lost_frames(results)
+    expect(text == "- flood: 5 under stock, 5 to 7 under everybody\n", text)
+    del results["flood"]
+    expect(hosts.lost_frames(results) == "None.\n", "of none")
+
+
 def kept_results_know_their_sources():
     """A policy depends on itself and what it includes, not on others."""
     names = {file.name for file in kept.sources("adaptive")}
@@ -74,4 +84,5 @@ def kept_results_know_their_sources():
 
 CASES = (regret_is_what_exceeds_the_best_hold, slow_answers_are_regret,
          oracle_slows_nobody_down, rivals_are_within_the_bound,
-         a_better_rival_is_named, kept_results_know_their_sources)
+         a_better_rival_is_named, lost_frames_are_told_by_load,
+         kept_results_know_their_sources)

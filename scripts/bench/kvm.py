@@ -43,10 +43,11 @@ is in its figures, and once it lets go it may not try again before the load is o
 
 {exits}
 """ + hosts.ANSWERS + """{delay}
-## Never
+## Lost frames
 
-All peers and loads together, stock included: {lost} frames were lost.
+A flood is more than can be delivered.
 
+{lost_frames}
 ![cost against delay](kvm.svg)
 """
 
