@@ -122,6 +122,47 @@ static void a_pause_is_no_answer(struct kunit *test)
 	}
 }
 
+/* All let go, the load ended, and the next one is faster: not for being let go. */
+static void a_pause_ends_a_check(struct kunit *test)
+{
+	const struct traffic slow = { .gap_ns = 40000 };
+	const struct traffic rare = { .gap_ns = 100 * NSEC_PER_MSEC };
+	const struct traffic fast = { .gap_ns = 25000 };
+	struct asked asked;
+	u32 i;
+
+	for (i = 0; i < 16; i++) {
+		traffic_start(test, &asked, "adaptive", BOUND_NS);
+		while (!asked.last.pause)
+			traffic_run(&asked, &slow, 1);
+		traffic_run(&asked, &slow, i / 4);
+		traffic_run(&asked, &rare, 1 + i % 4);
+		KUNIT_EXPECT_GT_MSG(test, traffic_run(&asked, &fast, 60), 50,
+				    "%u windows and %u gaps after it let go",
+				    i / 4, 1 + i % 4);
+		KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	}
+}
+
+/* But a loop that pauses again and again is one. */
+static void a_pausing_loop_is_found(struct kunit *test)
+{
+	const struct traffic loop = { .gap_ns = 45000, .closed = true };
+	const struct traffic rare = { .gap_ns = 100 * NSEC_PER_MSEC };
+	struct asked asked;
+	u32 i, length, held;
+
+	for (length = 8; length < 40; length++) {
+		traffic_start(test, &asked, "adaptive", BOUND_NS);
+		for (i = held = 0; i < REST / length; i++) {
+			held += traffic_run(&asked, &loop, length);
+			traffic_run(&asked, &rare, 1);
+		}
+		KUNIT_EXPECT_LT_MSG(test, held, REST / 20,
+				    "%u windows at a time", length);
+	}
+}
+
 /* Whenever it pauses, and whether a trickle is left of it. */
 static void a_trickle_is_no_answer(struct kunit *test)
 {
@@ -549,6 +590,8 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(a_pause_is_no_answer),
 	KUNIT_CASE(a_trickle_is_no_answer),
 	KUNIT_CASE(a_pause_ends_a_try),
+	KUNIT_CASE(a_pause_ends_a_check),
+	KUNIT_CASE(a_pausing_loop_is_found),
 	KUNIT_CASE(a_sleepy_loop_is_found),
 	KUNIT_CASE(a_verdict_is_of_one_load),
 	KUNIT_CASE(a_loop_is_soon_found),

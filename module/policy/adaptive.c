@@ -31,8 +31,8 @@
  * gather in them, fewer frames are no loss, and the hold stays.
  *
  * A pause of the traffic is no answer to a TRY or a CHECK: it is left out, and if
- * the rate is another one behind it, all begins anew. So it does where frames
- * came later than holds can make them.
+ * the rate is another one behind it, all begins anew; behind a CHECK a higher one
+ * is soon another. So it does where frames came later than holds can make them.
  *
  * At rest, OFF asks for windows of some polls that need not be timed.
  *

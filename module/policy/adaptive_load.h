@@ -52,11 +52,19 @@ static inline bool adaptive_paused(const struct adaptive_state *st)
 	return adaptive_known(st) >= ADAPTIVE_PAUSE;
 }
 
-/* Is what comes after a pause another load than before? */
+/*
+ * Is what comes after a pause another load than before? When all let go, a higher
+ * rate would pass for that of a loop that was held up, so a quarter more is another
+ * load. But once: a loop that pauses again and again is faster without a hold, too.
+ */
 static inline bool adaptive_other(const struct adaptive_state *st,
 				  const struct meter_reading *now)
 {
 	u32 known = adaptive_known(st);
+
+	if (st->phase == ADAPTIVE_CHECK && !st->anew &&
+	    now->rate > known + known / 4 + METER_RATE(1))
+		return true;
 
 	return known && meter_differs(now->rate, known);
 }
