@@ -19,7 +19,6 @@ from .ktap import expect
 from .kvmcounts import Counts
 from .kvmhost import EmulatorFault
 from .kvmstress import Many, Patch, Stress
-from .vhoststress import stale_int3
 
 ATTEMPTS = 3
 # what the VMM says of a guest that the emulator broke, and of an idle one
@@ -59,8 +58,8 @@ class Lab:
         except EmulatorFault:
             raise
         except Exception as error:  # whatever it is, it is a result
-            if stale_int3(host.console()):
-                raise EmulatorFault("an int3 that was not there") from error
+            if qemu.stale_int3(host.console()):
+                raise EmulatorFault(qemu.INT3) from error
             return error
         return None
 

@@ -13,7 +13,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import apt, check, source
+from . import apt, check, qemu, source
 
 REPO = Path(__file__).resolve().parents[2]
 ABI = REPO / "Documentation/ABI/testing/sysfs-kernel-vcoal"
@@ -219,6 +219,23 @@ def failures_are_said_again():
     return "" if found == expected else f"{found}, not {expected}"
 
 
+# what a guest of CI said as it booted, and the same with an int3 in the code
+STALE = """Oops: int3: 0000 [#1] PREEMPT SMP NOPTI
+Code: f3 0f 1e fa 41 54 55 53 66 <90> e8 41 ac f0 ff 48 03 05 a2 02 d2 01 48
+"""
+REAL = STALE.replace("66 <90>", "cc <90>")
+OLDER = STALE.replace("Oops: ", "")
+
+
+def emulator_faults_are_told_apart():
+    """Only a guest that ran an int3 of the emulator's boots again."""
+    told = [qemu.stale_int3(console) for console in
+            (STALE, OLDER, REAL, REAL + "Code: Unable to access opcode bytes",
+             STALE.replace("int3: 0000", "0000"), "")]
+    expected = [True, True, False, False, False, False]
+    return "" if told == expected else f"{told}, not {expected}"
+
+
 CASES = (checkpatch, kernel_doc, spdx, abi_syntax, abi_complete,
          version_checks, file_length, syntax, failures_are_said_again,
-         coccinelle)
+         emulator_faults_are_told_apart, coccinelle)

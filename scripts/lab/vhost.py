@@ -14,7 +14,7 @@ import os
 
 from . import image, kernel, ktap, qemu, together
 from .ktap import expect
-from .vhoststress import Patch, Stress, stale_int3
+from .vhoststress import Patch, Stress
 from .vmm import FRAMES, GAP_US, INSERT, Vmm, vhosttest
 
 MODULES = ("tun", "vhost_net")
@@ -296,7 +296,7 @@ class Lab:
                 getattr(Patch(guest, **self._pace), name)()
                 _quiet(guest)
             except (AssertionError, qemu.GuestError):
-                if not stale_int3(guest.console()):
+                if not qemu.stale_int3(guest.console()):
                     raise
                 return False
         return True
@@ -305,8 +305,7 @@ class Lab:
         for _ in range(RETRIES):
             if self._attempt(name):
                 return
-            print("# the emulator ran an int3 that was not there: again",
-                  flush=True)
+            print(f"# {qemu.INT3}: again", flush=True)
         raise AssertionError(f"the emulator failed {RETRIES} times")
 
     def _make(self, part):

@@ -265,13 +265,3 @@ class Patch(Stress):
             """), 120)
         refused = self.guest.ask("echo 0 > /proc/sys/kernel/ftrace_enabled")
         expect(refused.status, "ftrace could be switched off under us")
-
-
-def stale_int3(console):
-    """Did the emulator run an int3 that is not there (any more)?
-
-    Functions are patched by way of an int3. QEMU may run one after it was
-    replaced: the kernel then prints code without it.
-    """
-    return ("Oops: int3" in console and
-            re.search(r"Code: (?!.* cc <)", console))
