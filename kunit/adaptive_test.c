@@ -147,20 +147,65 @@ static void a_pause_ends_a_check(struct kunit *test)
 /* But a loop that pauses again and again is one. */
 static void a_pausing_loop_is_found(struct kunit *test)
 {
-	const struct traffic loop = { .gap_ns = 45000, .closed = true };
 	const struct traffic rare = { .gap_ns = 100 * NSEC_PER_MSEC };
+	struct traffic loop = { .closed = true, .burst = 8 };
 	struct asked asked;
 	u32 i, length, held;
 
-	for (length = 8; length < 40; length++) {
-		traffic_start(test, &asked, "adaptive", BOUND_NS);
-		for (i = held = 0; i < REST / length; i++) {
-			held += traffic_run(&asked, &loop, length);
-			traffic_run(&asked, &rare, 1);
+	for (length = 16; length < 40; length += 2) {
+		for (loop.gap_ns = 20000; loop.gap_ns < 200000;
+		     loop.gap_ns += 20000) {
+			traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+			asked.announces = true;
+			for (i = held = 0; i < REST / length; i++) {
+				held += traffic_run(&asked, &loop, length);
+				traffic_run(&asked, &rare, 1);
+			}
+			KUNIT_EXPECT_LT_MSG(test, held, REST / 20,
+					    "%u windows of %u ns at a time",
+					    length, loop.gap_ns);
 		}
-		KUNIT_EXPECT_LT_MSG(test, held, REST / 20,
-				    "%u windows at a time", length);
 	}
+}
+
+/* Nor is one that was idle compared with its silence. */
+static void a_loop_is_known_after_silence(struct kunit *test)
+{
+	const struct traffic loop = { .gap_ns = 45000, .closed = true,
+				      .burst = 4 };
+	struct vcoal_sample silence;
+	struct asked asked;
+	u32 i;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &loop, SETTLED);
+	traffic_window(&loop, 0, &silence);
+	silence.window_ns = 20 * (u64)NSEC_PER_SEC;
+	for (i = 0; i < 4; i++) {
+		KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, 0);
+		traffic_ask(&asked, &silence);
+		KUNIT_EXPECT_LT(test, traffic_run(&asked, &loop, 200), 20);
+	}
+}
+
+/* Bursts came faster behind a check that paused; what is slower comes after them. */
+static void what_was_faster_may_fall(struct kunit *test)
+{
+	const struct traffic slow = { .gap_ns = 40000 };
+	const struct traffic rare = { .gap_ns = 100 * NSEC_PER_MSEC };
+	const struct traffic bursts = { .gap_ns = NSEC_PER_MSEC, .burst = 48 };
+	const struct traffic stream = { .gap_ns = 50000 };
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	while (!asked.last.pause)
+		traffic_run(&asked, &slow, 1);
+	traffic_run(&asked, &slow, 1);
+	traffic_run(&asked, &rare, 1);
+	traffic_run(&asked, &bursts, SETTLED);
+	KUNIT_ASSERT_EQ(test, asked.last.reason, VCOAL_REASON_SPARSE);
+	traffic_run(&asked, &stream, 4 * SOON);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 4 * BOUND_NS);
 }
 
 /* Whenever it pauses, and whether a trickle is left of it. */
@@ -592,6 +637,8 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(a_pause_ends_a_try),
 	KUNIT_CASE(a_pause_ends_a_check),
 	KUNIT_CASE(a_pausing_loop_is_found),
+	KUNIT_CASE(a_loop_is_known_after_silence),
+	KUNIT_CASE(what_was_faster_may_fall),
 	KUNIT_CASE(a_sleepy_loop_is_found),
 	KUNIT_CASE(a_verdict_is_of_one_load),
 	KUNIT_CASE(a_loop_is_soon_found),

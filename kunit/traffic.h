@@ -40,12 +40,20 @@ static inline void traffic_desc(const struct traffic *load, char *desc)
  * @limits: within what
  * @state: its private state
  * @last: its last answer
+ * @announces: what it announces comes back as limits, as from its VM
+ * @now_ns: sum of all windows
+ * @trial_ns: until when it announced a trial
+ * @pause_ns: and that all are to let go
  */
 struct asked {
 	const struct vcoal_policy *policy;
 	struct vcoal_limits limits;
 	u64 state[VCOAL_POLICY_STATE / sizeof(u64)];
 	struct vcoal_decision last;
+	bool announces;
+	u64 now_ns;
+	u64 trial_ns;
+	u64 pause_ns;
 };
 
 /* The load under this hold; paced, or one request after the other. */
@@ -87,8 +95,18 @@ static inline void traffic_window(const struct traffic *load, u32 hold_ns,
 static inline void traffic_ask(struct asked *asked,
 			       const struct vcoal_sample *sample)
 {
+	asked->now_ns += sample->window_ns;
+	if (asked->announces) {
+		asked->limits.trial = asked->now_ns < asked->trial_ns;
+		asked->limits.pause = asked->now_ns < asked->pause_ns;
+	}
 	asked->last = asked->policy->decide(asked->state, sample,
 					    &asked->limits);
+	if (!asked->last.trial_ns)
+		return;
+	asked->trial_ns = asked->now_ns + asked->last.trial_ns;
+	if (asked->last.pause)
+		asked->pause_ns = asked->trial_ns;
 }
 
 /* So many windows of this load; returns how many of them were held. */

@@ -31,8 +31,8 @@
  * gather in them, fewer frames are no loss, and the hold stays.
  *
  * A pause of the traffic is no answer to a TRY or a CHECK: it is left out, and if
- * the rate is another one behind it, all begins anew; behind a CHECK a higher one
- * is soon another. So it does where frames came later than holds can make them.
+ * the rate is another one behind it, all begins anew; behind a CHECK a quarter more
+ * is enough. So it does where frames came later than holds can make them.
  *
  * At rest, OFF asks for windows of some polls that need not be timed.
  *
@@ -97,12 +97,13 @@ static void adaptive_fail(struct adaptive_state *st, u32 rate,
 }
 
 /* What was measured is of a load that is over. */
-static void adaptive_begin(struct adaptive_state *st)
+static void adaptive_begin(struct adaptive_state *st, bool faster)
 {
 	st->ref = 0;
 	st->wait_ns = 0;
 	st->lonelies = 0;
-	st->anew = 1;
+	st->faster |= faster;
+	st->anew |= !faster;
 	adaptive_enter(st, ADAPTIVE_OFF, VCOAL_REASON_PROBE);
 }
 
@@ -112,7 +113,7 @@ static void adaptive_reject(struct adaptive_state *st, enum vcoal_reason reason)
 	if (adaptive_explains(st, st->on.rate))
 		adaptive_fail(st, st->off.rate, reason);
 	else
-		adaptive_begin(st);
+		adaptive_begin(st, false);
 }
 
 static void adaptive_check(struct adaptive_state *st,
@@ -128,6 +129,7 @@ static void adaptive_keep(struct adaptive_state *st,
 {
 	st->wait_ns = windows * min_t(u64, now->sample->window_ns, NSEC_PER_SEC);
 	st->anew = 0;
+	st->faster = 0;
 	adaptive_enter(st, ADAPTIVE_HOLD, VCOAL_REASON_GROW);
 }
 
@@ -178,7 +180,7 @@ static void adaptive_in_off(struct adaptive_state *st,
 	}
 	surges = !now->limits->trial && adaptive_surges(st, now);
 	if (!surges && !now->limits->trial && adaptive_sinks(st, now)) {
-		adaptive_begin(st);
+		adaptive_begin(st, false);
 		return;
 	}
 	/* The first window of a new load is half of the old one. */
@@ -190,6 +192,7 @@ static void adaptive_in_off(struct adaptive_state *st,
 	meter_add(&st->meter, now);
 	meter_fade(&st->meter, ADAPTIVE_FRAMES);
 	if (!surges && (st->wait_ns || now->limits->trial ||
+			adaptive_hushed(st, now->sample) ||
 			!meter_full(&st->meter, 2, ADAPTIVE_FRAMES))) {
 		adaptive_rest(st, now->sample);
 		return;
@@ -373,9 +376,11 @@ static void adaptive_step(struct adaptive_state *st,
 	if (st->checks)
 		st->checks--;
 	if (st->stale && st->phase != ADAPTIVE_HOLD) {
+		bool faster = adaptive_faster(st, now);
+
 		st->stale = 0;
-		if (adaptive_other(st, now)) {
-			adaptive_begin(st);
+		if (faster || adaptive_other(st, now)) {
+			adaptive_begin(st, faster);
 			return;
 		}
 	}

@@ -93,6 +93,7 @@ enum adaptive_verdict {
  * @stale: after silence: of a hold, until some frames were measured; of a try or a
  *	check, until the next window, which counts whatever it is
  * @anew: all was begun anew, and nothing has paid since
+ * @faster: so it was as more came behind a check that paused
  */
 struct adaptive_state {
 	struct meter meter;
@@ -120,6 +121,7 @@ struct adaptive_state {
 	u8 lonelies;
 	u8 stale;
 	u8 anew;
+	u8 faster;
 };
 
 #endif /* _VCOAL_POLICY_ADAPTIVE_H */

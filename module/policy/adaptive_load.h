@@ -30,6 +30,13 @@ static inline bool adaptive_silent(const struct vcoal_sample *s)
 	return s->window_ns > ADAPTIVE_SILENCE_NS;
 }
 
+/* Just now: nothing is compared with that, unless silence is what there is. */
+static inline bool adaptive_hushed(const struct adaptive_state *st,
+				   const struct vcoal_sample *s)
+{
+	return adaptive_silent(s) && st->meter.steady < 2;
+}
+
 /* The rate that a try or a check is compared with. */
 static inline u32 adaptive_known(const struct adaptive_state *st)
 {
@@ -52,21 +59,27 @@ static inline bool adaptive_paused(const struct adaptive_state *st)
 	return adaptive_known(st) >= ADAPTIVE_PAUSE;
 }
 
-/*
- * Is what comes after a pause another load than before? When all let go, a higher
- * rate would pass for that of a loop that was held up, so a quarter more is another
- * load. But once: a loop that pauses again and again is faster without a hold, too.
- */
+/* Is what comes after a pause another load than before? */
 static inline bool adaptive_other(const struct adaptive_state *st,
 				  const struct meter_reading *now)
 {
 	u32 known = adaptive_known(st);
 
-	if (st->phase == ADAPTIVE_CHECK && !st->anew &&
-	    now->rate > known + known / 4 + METER_RATE(1))
-		return true;
-
 	return known && meter_differs(now->rate, known);
+}
+
+/*
+ * When all let go, a higher rate would pass for that of a loop that was held up: so
+ * behind a pause a quarter more is another load. But once, until a hold pays: a loop
+ * that pauses again and again is faster without a hold, too.
+ */
+static inline bool adaptive_faster(const struct adaptive_state *st,
+				   const struct meter_reading *now)
+{
+	u32 known = adaptive_known(st);
+
+	return st->phase == ADAPTIVE_CHECK && !st->faster && !st->anew &&
+	       now->rate > known + known / 4 + METER_RATE(1);
 }
 
 /* Frames of a window that are more than a rate brings: a step of a CUSUM. */
