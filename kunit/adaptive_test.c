@@ -282,6 +282,24 @@ static void a_verdict_is_of_one_load(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 4 * BOUND_NS);
 }
 
+/* What comes in floods needs half as long a check as others. */
+static void a_flood_is_checked_briefly(struct kunit *test)
+{
+	const struct traffic flood = { .gap_ns = 5000 };
+	struct asked asked;
+	u32 i, now = 0, longest = 0;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	asked.announces = true;
+	traffic_run(&asked, &flood, SETTLED);
+	for (i = 0; i < 3 * REST; i++) {
+		now = traffic_run(&asked, &flood, 1) ? 0 : now + 1;
+		longest = max(longest, now);
+	}
+	KUNIT_EXPECT_GT(test, longest, 0);
+	KUNIT_EXPECT_LE(test, longest, 34);
+}
+
 /* One round trip a hold: some of them are enough, and once is. */
 static void a_loop_is_soon_found(struct kunit *test)
 {
@@ -641,6 +659,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(what_was_faster_may_fall),
 	KUNIT_CASE(a_sleepy_loop_is_found),
 	KUNIT_CASE(a_verdict_is_of_one_load),
+	KUNIT_CASE(a_flood_is_checked_briefly),
 	KUNIT_CASE(a_loop_is_soon_found),
 	KUNIT_CASE(a_dear_timer_must_gather_more),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),

@@ -119,6 +119,8 @@ static void adaptive_reject(struct adaptive_state *st, enum vcoal_reason reason)
 static void adaptive_check(struct adaptive_state *st,
 			   const struct meter_reading *now)
 {
+	if (adaptive_floods(st, now->sample))
+		st->length /= 2;
 	st->batch = now->sample->held_frames <= now->sample->holds;
 	adaptive_enter(st, ADAPTIVE_CHECK, VCOAL_REASON_PROBE);
 }

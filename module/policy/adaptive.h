@@ -13,6 +13,7 @@
 #define ADAPTIVE_AHEAD		2U	/* windows that a try is announced for */
 #define ADAPTIVE_TRIAL_MAX	16U	/* of the last one */
 #define ADAPTIVE_CHECK_MAX	64U	/* and of all after it */
+#define ADAPTIVE_CHECK_FEW	8U	/* never halved */
 #define ADAPTIVE_FRAMES		32U	/* frames that make a comparison */
 #define ADAPTIVE_STEADY		3U	/* windows without a jump of the rate */
 #define ADAPTIVE_SPACING	64U	/* a check takes 1/64 of the time */

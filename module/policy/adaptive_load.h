@@ -37,6 +37,14 @@ static inline bool adaptive_hushed(const struct adaptive_state *st,
 	return adaptive_silent(s) && st->meter.steady < 2;
 }
 
+/* Are windows so full that half as many of a check tell as much? */
+static inline bool adaptive_floods(const struct adaptive_state *st,
+				   const struct vcoal_sample *s)
+{
+	return st->length > ADAPTIVE_CHECK_FEW &&
+	       s->frames >= 2 * ADAPTIVE_FRAMES;
+}
+
 /* The rate that a try or a check is compared with. */
 static inline u32 adaptive_known(const struct adaptive_state *st)
 {
