@@ -280,9 +280,7 @@ def sections(document, loads, everybody, per_1000):
             "rate": grid(results, peers, against_stock("per_second"), answers),
             "trips": grid(results, peers, trip, timed),
             "delay": grid(results, peers, plain("waited_us")),
-            "lost_frames": lost_frames(results),
-            "lost": sum(seen["lost"] for row in results.values()
-                        for seen in row.values())}
+            "lost_frames": lost_frames(results)}
 
 
 def write(name, document, text):

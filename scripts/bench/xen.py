@@ -33,11 +33,13 @@ lost nothing and the processor was not full ({rates}).
 processor, and domains have it first.
 
 {delay}
+## Lost frames
+
+{lost_frames}
 ## Never
 
-All peers and loads together, stock included: {lost} frames were lost, {spurious}
-events in dom0 were spurious, and dom0 delayed events for {delayed} jiffies as a
-punishment.
+All peers and loads together, stock included: {spurious} events in dom0 were spurious,
+and dom0 delayed events for {delayed} jiffies as a punishment.
 
 ![cost against delay](xen.svg)
 """
