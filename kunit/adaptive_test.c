@@ -278,7 +278,7 @@ static void a_verdict_is_of_one_load(struct kunit *test)
 	traffic_run(&asked, &bursts, SETTLED);
 	KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, 0);
 	KUNIT_ASSERT_EQ(test, asked.last.reason, VCOAL_REASON_SPARSE);
-	traffic_run(&asked, &stream, 2 * SOON);
+	traffic_run(&asked, &stream, 3 * SOON);
 	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 4 * BOUND_NS);
 }
 
@@ -310,6 +310,40 @@ static void a_loop_is_soon_found(struct kunit *test)
 	KUNIT_EXPECT_LE(test, traffic_run(&asked, &loop, 100), SOON);
 	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
 	KUNIT_EXPECT_EQ(test, traffic_run(&asked, &loop, REST), 0);
+}
+
+/* It shows under a hold of some gaps, however long the bound is. */
+static void a_loop_is_tried_gently(struct kunit *test)
+{
+	struct traffic loop = { .closed = true };
+	struct asked asked;
+	u32 i, longest;
+
+	for (loop.gap_ns = 30000; loop.gap_ns < 300000; loop.gap_ns += 10000) {
+		traffic_start(test, &asked, "adaptive", LONG_NS);
+		for (i = longest = 0; i < SETTLED; i++) {
+			traffic_run(&asked, &loop, 1);
+			longest = max(longest, asked.last.params.hold_ns);
+		}
+		KUNIT_EXPECT_EQ(test, asked.last.reason,
+				VCOAL_REASON_CLOSED_LOOP);
+		KUNIT_EXPECT_GT(test, longest, loop.gap_ns);
+		KUNIT_EXPECT_LE(test, longest, 4 * loop.gap_ns);
+	}
+}
+
+/* A stream of that rate fills it, and is held as long as may be. */
+static void a_stream_is_tried_twice(struct kunit *test)
+{
+	struct traffic stream = {};
+	struct asked asked;
+
+	for (stream.gap_ns = 30000; stream.gap_ns < 300000;
+	     stream.gap_ns += 10000) {
+		traffic_start(test, &asked, "adaptive", LONG_NS);
+		traffic_run(&asked, &stream, 3 * SOON);
+		KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, LONG_NS);
+	}
 }
 
 /* Four frames in three holds: worth a timer of our own, not one that is an exit. */
@@ -661,6 +695,8 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(a_verdict_is_of_one_load),
 	KUNIT_CASE(a_flood_is_checked_briefly),
 	KUNIT_CASE(a_loop_is_soon_found),
+	KUNIT_CASE(a_loop_is_tried_gently),
+	KUNIT_CASE(a_stream_is_tried_twice),
 	KUNIT_CASE(a_dear_timer_must_gather_more),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),

@@ -18,7 +18,9 @@
  * quarter of the hold is tried, unless each hold released a single frame. What
  * does not pay goes back to OFF and backs off exponentially, unless the load
  * rises well above the one that was judged, or falls well below it. A loop of
- * one shows while it is tried: each hold releases a frame, and far fewer come.
+ * one shows while it is tried: each hold releases a frame, and far fewer come. So
+ * where a poll finds one frame, a try begins with a short hold, which slows such a
+ * loop least, and goes on with the long one when a hold releases more than one.
  * CHECKs are rarer and longer the more of them were passed, so that a queue
  * at rest is left alone; but a load that is not the one that was judged is
  * checked at once.
@@ -45,22 +47,11 @@
 #include <linux/time64.h>
 #include <vcoal/policy.h>
 #include "adaptive.h"
+#include "adaptive_fit.h"
 #include "adaptive_load.h"
 #include "adaptive_verdict.h"
 
 static_assert(sizeof(struct adaptive_state) <= VCOAL_POLICY_STATE);
-
-/* The shortest hold that gathers as many frames as save something. */
-static u8 adaptive_level(const struct adaptive_state *st)
-{
-	u64 enough_ns = ADAPTIVE_BATCH * meter_gap(&st->meter);
-	u8 level = 0;
-
-	while (level < ADAPTIVE_LEVELS && st->max_ns >> (level + 1) >= enough_ns)
-		level++;
-
-	return level;
-}
 
 static void adaptive_enter(struct adaptive_state *st, enum adaptive_phase phase,
 			   enum vcoal_reason reason)
@@ -80,9 +71,29 @@ static void adaptive_try(struct adaptive_state *st, u8 level,
 			 enum vcoal_reason reason)
 {
 	st->level = level;
-	st->shut = level;
+	st->scout = 0;
 	st->length = ADAPTIVE_TRIAL;
 	adaptive_enter(st, ADAPTIVE_TRY, reason);
+}
+
+/* Maybe a loop of one: a shorter hold comes before the one that would be enough. */
+static void adaptive_probe(struct adaptive_state *st,
+			   const struct vcoal_sample *s)
+{
+	u8 enough = adaptive_enough(st);
+	u8 level = s->frames > s->polls ? enough : adaptive_scout(st);
+
+	adaptive_try(st, min_t(u8, level, ADAPTIVE_LEVELS), VCOAL_REASON_PROBE);
+	st->scout = level - enough;
+	st->shut = 0;
+}
+
+/* It is no loop of one. Both holds are one try. */
+static void adaptive_go_on(struct adaptive_state *st)
+{
+	st->checks -= min_t(u16, st->checks, ADAPTIVE_CHECK_COST);
+	adaptive_try(st, st->level - min(st->scout, st->level),
+		     VCOAL_REASON_PROBE);
 }
 
 static void adaptive_fail(struct adaptive_state *st, u32 rate,
@@ -152,10 +163,12 @@ static void adaptive_shorten(struct adaptive_state *st)
 	u8 level = st->level + 2;
 
 	/* One frame a hold: a shorter one releases no more. */
-	if (st->batch != 1 && st->max_ns >> level >= ADAPTIVE_HOLD_MIN_NS)
-		adaptive_try(st, level, VCOAL_REASON_SHRINK);
-	else
+	if (st->batch == 1 || st->max_ns >> level < ADAPTIVE_HOLD_MIN_NS) {
 		adaptive_reject(st, VCOAL_REASON_CLOSED_LOOP);
+		return;
+	}
+	st->shut = level;
+	adaptive_try(st, level, VCOAL_REASON_SHRINK);
 }
 
 /* At rest a decision about every two to six milliseconds will do. */
@@ -202,8 +215,7 @@ static void adaptive_in_off(struct adaptive_state *st,
 	st->ref = surges ? now->rate : 0;
 	st->fails = surges ? 0 : st->fails;
 	meter_result(&st->meter, &st->off);
-	adaptive_try(st, adaptive_level(st), VCOAL_REASON_PROBE);
-	st->shut = 0;
+	adaptive_probe(st, now->sample);
 }
 
 static void adaptive_in_try(struct adaptive_state *st,
@@ -213,7 +225,9 @@ static void adaptive_in_try(struct adaptive_state *st,
 
 	meter_add(&st->meter, now);
 	if (!meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES)) {
-		if (adaptive_stalls(st, now->sample)) {
+		if (st->scout && adaptive_gathered(now->sample)) {
+			adaptive_go_on(st);
+		} else if (adaptive_stalls(st, now->sample)) {
 			adaptive_fail(st, st->off.rate,
 				      VCOAL_REASON_CLOSED_LOOP);
 			/* Seldom by chance: ask much later. */
@@ -257,27 +271,6 @@ static void adaptive_in_check(struct adaptive_state *st,
 		adaptive_reject(st, VCOAL_REASON_SPARSE);
 	else
 		adaptive_pass(st, now, verdict == ADAPTIVE_DOUBTFUL);
-}
-
-/* As short as batches well, but not longer than a closed loop bears. */
-static void adaptive_fit(struct adaptive_state *st,
-			 const struct vcoal_sample *s)
-{
-	u32 batch = ADAPTIVE_BATCH * s->holds;
-
-	st->reason = VCOAL_REASON_STAY;
-	if (s->ring_size && s->ring_peak > s->ring_size / 2 &&
-	    st->level < ADAPTIVE_LEVELS) {
-		st->level++;
-		st->shut = st->level;
-		st->reason = VCOAL_REASON_RING;
-	} else if (s->held_frames > 2 * batch && st->level < ADAPTIVE_LEVELS) {
-		st->level++;
-		st->reason = VCOAL_REASON_SHRINK;
-	} else if (st->level > st->shut && s->held_frames < batch * 3 / 4) {
-		st->level--;
-		st->reason = VCOAL_REASON_GROW;
-	}
 }
 
 /* What was judged may be another load now: check, when that was measured. */

@@ -95,6 +95,7 @@ enum adaptive_verdict {
  *	check, until the next window, which counts whatever it is
  * @anew: all was begun anew, and nothing has paid since
  * @faster: so it was as more came behind a check that paused
+ * @scout: levels that the hold is shorter by than the one to be tried behind it
  */
 struct adaptive_state {
 	struct meter meter;
@@ -123,6 +124,7 @@ struct adaptive_state {
 	u8 stale;
 	u8 anew;
 	u8 faster;
+	u8 scout;
 };
 
 #endif /* _VCOAL_POLICY_ADAPTIVE_H */

@@ -24,6 +24,12 @@ static inline bool adaptive_single(const struct vcoal_sample *s)
 	return s->holds && !s->empty_holds && s->held_frames == s->holds;
 }
 
+/* Did one of them release more? */
+static inline bool adaptive_gathered(const struct vcoal_sample *s)
+{
+	return s->held_frames > s->holds - s->empty_holds;
+}
+
 /* Most of the window was silence: it says nothing about a pace. */
 static inline bool adaptive_silent(const struct vcoal_sample *s)
 {

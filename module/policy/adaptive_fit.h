@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which hold fits: to begin with, and where one is kept.
+ */
+#ifndef _VCOAL_POLICY_ADAPTIVE_FIT_H
+#define _VCOAL_POLICY_ADAPTIVE_FIT_H
+
+#include <linux/bitops.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <vcoal/policy.h>
+#include "adaptive.h"
+#include "meter.h"
+
+/* The shortest part of the bound in which so many frames come: METER_RATE(). */
+static inline u8 adaptive_level(const struct adaptive_state *st, u32 frames)
+{
+	/* A millisecond is 2^20 ns, but for 5 %. */
+	u32 come = (u64)st->max_ns * st->off.rate >> 20;
+
+	return fls(come / frames | 1) - 1;
+}
+
+/* That gathers as many as save something. */
+static inline u8 adaptive_enough(const struct adaptive_state *st)
+{
+	return adaptive_level(st, METER_RATE(ADAPTIVE_BATCH));
+}
+
+/*
+ * That takes a second one now and then, even if they come evenly. A loop of one
+ * shows under it, and is not slowed as much as under a longer one.
+ */
+static inline u8 adaptive_scout(const struct adaptive_state *st)
+{
+	return adaptive_level(st, METER_RATE(3) / 2);
+}
+
+/* As short as batches well, but not longer than a closed loop bears. */
+static inline void adaptive_fit(struct adaptive_state *st,
+				const struct vcoal_sample *s)
+{
+	u32 batch = ADAPTIVE_BATCH * s->holds;
+
+	st->reason = VCOAL_REASON_STAY;
+	if (s->ring_size && s->ring_peak > s->ring_size / 2 &&
+	    st->level < ADAPTIVE_LEVELS) {
+		st->level++;
+		st->shut = st->level;
+		st->reason = VCOAL_REASON_RING;
+	} else if (s->held_frames > 2 * batch && st->level < ADAPTIVE_LEVELS) {
+		st->level++;
+		st->reason = VCOAL_REASON_SHRINK;
+	} else if (st->level > st->shut && s->held_frames < batch * 3 / 4) {
+		st->level--;
+		st->reason = VCOAL_REASON_GROW;
+	}
+}
+
+#endif /* _VCOAL_POLICY_ADAPTIVE_FIT_H */
