@@ -282,6 +282,38 @@ static void a_verdict_is_of_one_load(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 4 * BOUND_NS);
 }
 
+/* Less again, and nothing has paid meanwhile: it is another load if it lasts. */
+static void what_fell_may_fall_again(struct kunit *test)
+{
+	const struct traffic many = { .gap_ns = NSEC_PER_MSEC, .burst = 48 };
+	const struct traffic fewer = { .gap_ns = NSEC_PER_MSEC, .burst = 12 };
+	const struct traffic stream = { .gap_ns = 250000 };
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", LONG_NS);
+	traffic_run(&asked, &many, SETTLED);
+	traffic_run(&asked, &fewer, SETTLED);
+	KUNIT_ASSERT_EQ(test, asked.last.reason, VCOAL_REASON_SPARSE);
+	traffic_run(&asked, &stream, 300);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, LONG_NS);
+}
+
+/* But not what comes and goes, or it would be tried each time. */
+static void what_comes_and_goes_is_left_alone(struct kunit *test)
+{
+	const struct traffic many = { .gap_ns = NSEC_PER_MSEC, .burst = 48 };
+	const struct traffic fewer = { .gap_ns = NSEC_PER_MSEC, .burst = 12 };
+	struct asked asked;
+	u32 i, held = 0;
+
+	traffic_start(test, &asked, "adaptive", LONG_NS);
+	for (i = 0; i < REST / 80; i++) {
+		held += traffic_run(&asked, &many, 40);
+		held += traffic_run(&asked, &fewer, 40);
+	}
+	KUNIT_EXPECT_LT(test, held, REST / 100);
+}
+
 /* What comes in floods needs half as long a check as others. */
 static void a_flood_is_checked_briefly(struct kunit *test)
 {
@@ -693,6 +725,8 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(what_was_faster_may_fall),
 	KUNIT_CASE(a_sleepy_loop_is_found),
 	KUNIT_CASE(a_verdict_is_of_one_load),
+	KUNIT_CASE(what_fell_may_fall_again),
+	KUNIT_CASE(what_comes_and_goes_is_left_alone),
 	KUNIT_CASE(a_flood_is_checked_briefly),
 	KUNIT_CASE(a_loop_is_soon_found),
 	KUNIT_CASE(a_loop_is_tried_gently),

@@ -147,21 +147,28 @@ static inline bool adaptive_surges(struct adaptive_state *st,
 	return st->excess > (s32)ADAPTIVE_SURGE;
 }
 
-/* Much less load than the one that was judged: by a quarter of a loop, or half. */
+/*
+ * Much less load than the one that was judged: by a quarter of a loop, or half. Until
+ * a hold pays that is believed once, and then if it lasts.
+ */
 static inline bool adaptive_sinks(struct adaptive_state *st,
 				  const struct meter_reading *now)
 {
 	u32 by = st->reason == VCOAL_REASON_CLOSED_LOOP ? 4 : 2;
+	u32 ref = min(st->ref, METER_RATE_MAX);
+	s32 most = 2 * ADAPTIVE_LACK;
 
-	if (!st->ref || (st->anew && by == 2) || adaptive_silent(now->sample))
+	if (!ref || adaptive_silent(now->sample))
 		return false;
 
+	if (st->anew && by == 2)
+		most += ADAPTIVE_LASTS * ref;
 	/* Nothing is less than the least load. */
 	st->lack = adaptive_sum(st->lack,
-				-adaptive_beyond(now, st->ref / by * (by - 1)),
-				4 * (s32)ADAPTIVE_LACK);
+				-adaptive_beyond(now, ref / by * (by - 1)),
+				2 * most);
 
-	return st->lack > 2 * (s32)ADAPTIVE_LACK;
+	return st->lack > most;
 }
 
 /* How many frames each of the last holds released, while these are alike. */
