@@ -104,8 +104,7 @@ def run(name, boot, module, job):
     said = result.read_text(errors="replace") if result.exists() else ""
     if not ended:
         said += f"\n{STUCK}host\n"
-    faults = [line for line in console.read_text(errors="replace").splitlines()
-              if qemu.FAULT.search(line)]
+    faults = qemu.complaints(console.read_text(errors="replace"))
     if faults or not (STUCK in said or said.endswith(DONE)):
         raise machine.MachineError("\n".join([
             f"{name}: job not done, see {console}", *faults, said[-2000:]]))

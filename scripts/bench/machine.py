@@ -87,8 +87,7 @@ def run(name, boot, disk, options=()):
                               stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT)
     said = result.read_text(errors="replace") if result.exists() else ""
-    faults = [line for line in console.read_text(errors="replace").splitlines()
-              if qemu.FAULT.search(line)]
+    faults = qemu.complaints(console.read_text(errors="replace"))
     if faults or not said.endswith("@ done 0\n"):
         raise MachineError("\n".join([f"{name}: job not done, see {console}",
                                       done.stdout, *faults, said[-500:]]))

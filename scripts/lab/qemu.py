@@ -47,6 +47,8 @@ FAULT = re.compile(r"BUG:|WARNING:|Oops|Call Trace|KASAN|UBSAN|ODEBUG|"
 NO_TIMER = "Could not switch to high resolution mode"
 BUSY = "this machine is so busy that the guest found its timers broken"
 INT3 = "the emulator ran an int3 that was not there"
+# of EFLAGS, all that there are
+FLAGS = 0x3fffff & ~(1 << 3 | 1 << 5 | 1 << 15)
 # an out-of-tree module, and one without a signature
 TAINT_ALLOWED = (1 << 12) | (1 << 13)
 
@@ -64,6 +66,26 @@ def stale_int3(console):
     """
     oops = re.search(r"\bint3: [0-9a-f]{4} \[#.*?Code: ([^\n]*)", console, re.S)
     return bool(oops) and " cc <" not in oops[1]
+
+
+def impossible_flags(console):
+    """Did the emulator give a program flags that no processor has?
+
+    QEMU's cmpxchg16b computes them from what is out of date: who is interrupted
+    right behind it, which is rare and for instruction counting always in the same
+    place, comes back with those.
+    """
+    return any(int(flags, 16) & ~FLAGS for flags in
+               re.findall(r"\bEFLAGS: ([0-9a-f]{8})\b", console))
+
+
+def complaints(console):
+    """All that a kernel complained about, and what explains it."""
+    found = [line for line in console.splitlines() if FAULT.search(line)]
+    if found and impossible_flags(console):
+        found.append("The emulator did that: EFLAGS has bits of no processor "
+                     "(cmpxchg16b). With anything changed it may not again.")
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,8 +274,7 @@ class Guest:
 
     def faults(self):
         """Everything that the kernel complained about."""
-        found = [line for line in self.console().splitlines()
-                 if FAULT.search(line)]
+        found = complaints(self.console())
         tainted = int(self.run("cat /proc/sys/kernel/tainted"))
         if tainted & ~TAINT_ALLOWED:
             found.append(f"kernel is tainted: {tainted}")
