@@ -75,9 +75,12 @@ python:
 			env DEBIAN_FRONTEND=noninteractive \
 			apt-get install -y -qq python3 > /dev/null; } >&2
 
-check check-fast static kunit demo bench bench-quick bench-foundation \
-bench-xen bench-kvm: python
+check check-fast static kunit bench bench-quick bench-foundation bench-xen \
+bench-kvm: python
 	@$(VLAB) $@
+
+demo: python
+	@$(VLAB) demo $(filter $(SERIES),$(KVER))
 
 $(BESIDE): python
 	@$(VLAB) $@
@@ -110,7 +113,7 @@ help:
 	@echo "  make uninstall | clean"
 	@echo
 	@echo "See it work"
-	@echo "  make demo               a guest with traffic, before and after"
+	@echo "  make demo               a guest with traffic, before and after (KVER=6.12)"
 	@echo
 	@echo "Test (fetches what it needs; kept in $(VCOAL_CACHE))"
 	@echo "  make check              all tests but lab-kvm; ends 'N passed, N failed'"
@@ -123,9 +126,11 @@ help:
 	@echo "  make lab-xen            a Xen host with domains (KVER=6.1|6.12)"
 	@echo "  make lab-vhost          vhost-net without a guest (KVER=6.1|6.12|7.2)"
 	@echo "  make lab-kvm            a KVM host with guests (KVER=6.1|6.12|7.2)"
+	@echo "                          without KVER: all, one of them in full"
 	@echo "  make lab-debug          under KASAN, lockdep and other checkers"
 	@echo "  make bench-quick        cost and delay against their targets"
 	@echo "  make bench              everybody under every load (an hour)"
 	@echo "  make bench-xen          a whole Xen host under every load"
 	@echo "  make bench-kvm          a whole KVM host under every load"
 	@echo "  make bench-foundation   what the module itself costs"
+	@echo "                          (all but bench-quick write Documentation/results)"

@@ -14,7 +14,7 @@ LINK = kernel.REPO / "vcoal.ko"
 
 
 def deps(_):
-    """install what the lab needs, fetch its kernels and build two"""
+    """install what the labs need, fetch kernels, build two of them"""
     from . import deps as needed
     return needed.run()
 
