@@ -83,7 +83,7 @@ static void adaptive_probe(struct adaptive_state *st,
 	u8 enough = adaptive_enough(st);
 	u8 level = s->frames > s->polls ? enough : adaptive_scout(st);
 
-	adaptive_try(st, min_t(u8, level, ADAPTIVE_LEVELS), VCOAL_REASON_PROBE);
+	adaptive_try(st, level, VCOAL_REASON_PROBE);
 	st->scout = level - enough;
 	st->shut = 0;
 }

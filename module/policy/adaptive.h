@@ -23,7 +23,7 @@
 #define ADAPTIVE_BACKOFFS	2U	/* times the backoff grows, by 8 */
 #define ADAPTIVE_SURGE		METER_RATE(12)	/* frames too many */
 #define ADAPTIVE_LACK		METER_RATE(12)	/* frames too few */
-#define ADAPTIVE_LASTS		32U	/* ms of all frames: another load to stay */
+#define ADAPTIVE_LASTS		256U	/* ms of all frames, missing to half of them */
 #define ADAPTIVE_ALIKE		8U	/* holds that are no chance */
 #define ADAPTIVE_LONE		16	/* holds of one frame: it sets the pace */
 #define ADAPTIVE_STALL		4	/* these are enough while it is tried */

@@ -6,7 +6,6 @@
 #define _VCOAL_POLICY_ADAPTIVE_FIT_H
 
 #include <linux/bitops.h>
-#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <vcoal/policy.h>
 #include "adaptive.h"
@@ -16,20 +15,22 @@
 static inline u8 adaptive_level(const struct adaptive_state *st, u32 frames)
 {
 	/* A millisecond is 2^20 ns, but for 5 %. */
-	u32 come = (u64)st->max_ns * st->off.rate >> 20;
+	u32 come = min_t(u64, (u64)st->max_ns * st->off.rate >> 20,
+			 METER_RATE(ADAPTIVE_BATCH) << ADAPTIVE_LEVELS);
 
 	return fls(come / frames | 1) - 1;
 }
 
-/* That gathers as many as save something. */
+/* The shortest part that gathers as many as save something. */
 static inline u8 adaptive_enough(const struct adaptive_state *st)
 {
 	return adaptive_level(st, METER_RATE(ADAPTIVE_BATCH));
 }
 
 /*
- * That takes a second one now and then, even if they come evenly. A loop of one
- * shows under it, and is not slowed as much as under a longer one.
+ * The shortest part in which a second one comes now and then, even if they come
+ * evenly. A loop of one shows under it, and is not slowed as much as under a longer
+ * one.
  */
 static inline u8 adaptive_scout(const struct adaptive_state *st)
 {

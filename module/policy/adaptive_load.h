@@ -149,7 +149,8 @@ static inline bool adaptive_surges(struct adaptive_state *st,
 
 /*
  * Much less load than the one that was judged: by a quarter of a loop, or half. Until
- * a hold pays that is believed once, and then if it lasts.
+ * a hold pays the latter is believed once, and then if it lasts: longer than another
+ * VM, which may be the one that slows a loop of both, takes to check what it holds.
  */
 static inline bool adaptive_sinks(struct adaptive_state *st,
 				  const struct meter_reading *now)

@@ -186,14 +186,6 @@ static inline bool meter_full(const struct meter *m, u32 length, u32 frames)
 	return m->windows >= (m->frames >= frames ? length : 8 * length);
 }
 
-/* Mean time between frames, ns: never none. */
-static inline u64 meter_gap(const struct meter *m)
-{
-	u64 gap_ns = m->frames ? div_u64(m->ns, m->frames) : 0;
-
-	return clamp_t(u64, gap_ns, 1, U32_MAX);
-}
-
 /* Variance of the mean, never taken for less than a sixteenth of Poisson's. */
 static inline u64 meter_var(const struct meter *m)
 {
