@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Who takes part on a host, and what its guests do meanwhile."""
 
+import dataclasses
+
 from .peer import CLASSES, INSERT, POLICIES, STOCK, Peer
 from .workload import KIB, PACKET, TRIP, Workload
 
@@ -48,15 +50,20 @@ def stream(way, size):
                     f"stream_{way} -s {size} -t $SECONDS", KIB)
 
 
-PING = Workload("pingpong-udp", "ping -t $SECONDS", TRIP, closed=True)
-# what a policy learned of the bulk before a loop is forgotten by then
-SETTLED = Workload("pingpong-udp-settled",
-                   "(PHASES=1; ping -t 0.6 > /run/learnt); ping -t $SECONDS",
-                   TRIP, closed=True)
-PING_TCP = Workload("pingpong-tcp", "ping -T -s 64 -t $SECONDS", TRIP,
-                    closed=True)
-PING_ACROSS = Workload("pingpong-across", "ping_across -t $SECONDS", TRIP,
-                       closed=True)
+def settled(load):
+    """The same, once a policy has forgotten what came before it."""
+    learn = load.load.replace("$SECONDS", "0.6")
+    return dataclasses.replace(
+        load, name=f"{load.name}-settled",
+        load=f"(PHASES=1; {learn} > /run/learnt); {load.load}")
+
+
+# each as it begins behind others, and with what was learned of it
+PINGS = tuple(ping for behind in (
+    Workload("pingpong-udp", "ping -t $SECONDS", TRIP, closed=True),
+    Workload("pingpong-tcp", "ping -T -s 64 -t $SECONDS", TRIP, closed=True),
+    Workload("pingpong-across", "ping_across -t $SECONDS", TRIP, closed=True))
+              for ping in (behind, settled(behind)))
 # more than can be sent: interrupts under bulk
 FLOOD = tuple(Workload(f"{way}-flood", f"{way} -t $SECONDS", PACKET)
               for way in ("down", "up"))
@@ -73,4 +80,4 @@ def everything(rates):
             *(stream(way, size) for way in ("down", "up")
               for size in (64, 4096, 65536)),
             stream("across", 65536),
-            PING, SETTLED, PING_TCP, PING_ACROSS, MIX, APART)
+            *PINGS, MIX, APART)

@@ -24,8 +24,9 @@ TARGETS = """## Targets
 
 Against stock, and the worst load of each kind; what misses is **bold**.  To reach:
 small UDP at stock's highest rate at most -20 % instructions in class
-throughput, at any rate never above stock; round trips and TCP at least -2 %; one
-interrupt for ten packets of bulk, or fewer.  TCP with small messages has several ways
+throughput, at any rate never above stock; round trips (once they are known: -settled
+runs have had 0.6 s to learn) and TCP at least -2 %; one interrupt for ten packets of
+bulk, or fewer.  TCP with small messages has several ways
 to settle: see there what `observe`, which holds nothing, differs by.
 
 {targets}

@@ -54,12 +54,18 @@ def _bulk(load):
     return load.name.endswith("-flood")
 
 
+def _settled(load):
+    return load.name.endswith("-settled")
+
+
 TARGETS = (
     Target("small UDP at stock's maximum", _at_most, "instructions", -0.20,
            at_most=True),
     Target("small UDP at any rate", _small, "instructions", 0.0,
            at_most=True),
-    Target("round trips per second", lambda load: load.closed, "per_second",
+    Target("round trips per second", _settled, "per_second", -0.02),
+    Target("the first 0.3 s of them",
+           lambda load: load.closed and not _settled(load), "per_second",
            -0.02),
     Target("TCP per second", lambda load: load.unit == workload.KIB,
            "per_second", -0.02),

@@ -74,8 +74,9 @@ class Study(hosts.Study):
         begin = time.monotonic()
         said = kvmmachine.run(f"bench-kvm-{who.name}", self.boot,
                               self.module if who.inserts else None, job)
-        print(f"# kvm {who.name}: {len(kvmmachine.measured(said))} of "
-              f"{len(loads)} loads, {time.monotonic() - begin:.0f} s",
+        names = kvmmachine.measured(said)
+        print(f"# kvm {who.name}: {sum(load.name in names for load in loads)} "
+              f"of {len(loads)} loads, {time.monotonic() - begin:.0f} s",
               file=sys.stderr, flush=True)
         return said
 
