@@ -121,5 +121,4 @@ def run(names=()):
     study = Study()
     document, loads = study.measure(names, EVERYBODY, COMMAND, VERB)
     document["broken"] = study.broken
-    hosts.write("kvm", document, markdown(document, loads))
-    return True
+    return hosts.write("kvm", document, markdown(document, loads))

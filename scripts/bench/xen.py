@@ -95,5 +95,4 @@ def markdown(document, loads):
 def run(names=()):
     """Measure everybody, or those named beside stock; write what came out."""
     document, loads = Study().measure(names, hostload.EVERYBODY, COMMAND, VERB)
-    hosts.write("xen", document, markdown(document, loads))
-    return True
+    return hosts.write("xen", document, markdown(document, loads))
