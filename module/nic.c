@@ -89,6 +89,7 @@ struct vcoal_nic *vcoal_nic_new(const char *name, const char *vm_id,
 
 	nic->vm = vm;
 	vcoal_nic_name(vm, name, nic->name);
+	nic->kobj.kset = vcoal_sysfs_root;
 	if (kobject_add(&nic->kobj, vm->nics_kobj, "%s", nic->name))
 		goto err_put_vm;
 	nic->queues_kobj = kobject_create_and_add("queues", &nic->kobj);
@@ -98,6 +99,8 @@ struct vcoal_nic *vcoal_nic_new(const char *name, const char *vm_id,
 	list_add_tail(&nic->list, &vm->nics);
 	vcoal_sysfs_link(nic);
 	vcoal_debugfs_nic_add(nic);
+	/* It can be set up now; that it moved or went the core says by itself. */
+	kobject_uevent(&nic->kobj, KOBJ_ADD);
 
 	return nic;
 

@@ -16,7 +16,7 @@
 #include "vm.h"
 
 struct kobject *vcoal_sysfs_vms;
-static struct kobject *vcoal_sysfs_root;
+struct kset *vcoal_sysfs_root;
 static struct kobject *vcoal_sysfs_classes;
 
 /**
@@ -251,20 +251,21 @@ int vcoal_sysfs_init(void)
 {
 	int err = -ENOMEM;
 
-	vcoal_sysfs_root = kobject_create_and_add("vcoal", kernel_kobj);
+	vcoal_sysfs_root = kset_create_and_add("vcoal", NULL, kernel_kobj);
 	if (!vcoal_sysfs_root)
 		return -ENOMEM;
 	vcoal_sysfs_classes = kobject_create_and_add("classes",
-						     vcoal_sysfs_root);
+						     &vcoal_sysfs_root->kobj);
 	if (!vcoal_sysfs_classes)
 		goto err_put_root;
-	vcoal_sysfs_vms = kobject_create_and_add("vms", vcoal_sysfs_root);
+	vcoal_sysfs_vms = kobject_create_and_add("vms",
+						 &vcoal_sysfs_root->kobj);
 	if (!vcoal_sysfs_vms)
 		goto err_put_classes;
 	err = vcoal_classes_add();
 	if (err)
 		goto err_put_vms;
-	err = sysfs_create_groups(vcoal_sysfs_root, root_groups);
+	err = sysfs_create_groups(&vcoal_sysfs_root->kobj, root_groups);
 	if (err)
 		goto err_remove_classes;
 
@@ -277,7 +278,7 @@ err_put_vms:
 err_put_classes:
 	kobject_put(vcoal_sysfs_classes);
 err_put_root:
-	kobject_put(vcoal_sysfs_root);
+	kset_unregister(vcoal_sysfs_root);
 	return err;
 }
 
@@ -286,9 +287,9 @@ err_put_root:
  */
 void vcoal_sysfs_exit(void)
 {
-	sysfs_remove_groups(vcoal_sysfs_root, root_groups);
+	sysfs_remove_groups(&vcoal_sysfs_root->kobj, root_groups);
 	vcoal_classes_remove(VCOAL_CLASSES);
 	kobject_put(vcoal_sysfs_vms);
 	kobject_put(vcoal_sysfs_classes);
-	kobject_put(vcoal_sysfs_root);
+	kset_unregister(vcoal_sysfs_root);
 }

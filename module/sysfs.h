@@ -18,6 +18,8 @@
 
 /* /sys/kernel/vcoal/vms */
 extern struct kobject *vcoal_sysfs_vms;
+/* /sys/kernel/vcoal: who is in this set sends uevents of a subsystem "vcoal" */
+extern struct kset *vcoal_sysfs_root;
 
 int __must_check vcoal_sysfs_lock(void);
 int __must_check vcoal_sysfs_lock_rtnl(void);

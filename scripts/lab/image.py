@@ -16,6 +16,7 @@ from pathlib import Path
 from . import apt, program
 
 GUEST = Path(__file__).parent / "guest"
+KEEP = Path(__file__).resolve().parents[1] / "keep"
 TOOLS = {"/bin/ip": "iproute2", "/sbin/ethtool": "ethtool"}
 MODULES = ("virtio_pci", "virtio_net")
 FOLDERS = ("bin", "dev", "etc", "lib/modules", "proc", "root", "run", "sbin",
@@ -157,12 +158,22 @@ def _add_tools(archive):
     archive.copy("bin/vtraffic", vtraffic())
 
 
+def _add_keep(archive):
+    """What an operator installs, and who does as udev would."""
+    archive.copy("usr/local/sbin/vcoal-keep", KEEP / "vcoal-keep")
+    archive.link("bin/vcoal-keep", "/usr/local/sbin/vcoal-keep")
+    rules = "90-vcoal-keep.rules"
+    archive.file(f"etc/udev/rules.d/{rules}", (KEEP / rules).read_bytes())
+    archive.copy("bin/keep-uevent", GUEST / "keep-uevent")
+
+
 def contents(image, module, names=MODULES):
     """What every guest needs, with a module as /vcoal.ko; not yet written."""
     archive = Archive()
     for folder in FOLDERS:
         archive.folder(folder)
     _add_tools(archive)
+    _add_keep(archive)
     _add_modules(archive, image, names)
     if module:
         archive.file("vcoal.ko", without_debug_info(module))

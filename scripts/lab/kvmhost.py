@@ -145,7 +145,7 @@ def command(name, number, tap, options=""):
             f"-netdev tap,id=n0,ifname={tap},script=no,downscript=no,"
             f"vhost=on{options} "
             f"-device virtio-net-pci,netdev=n0,romfile=,"
-            f"mac={mac(number)} "
+            f"mac={mac(number)} -uuid {uuid(number)} "
             f"-chardev pipe,id=ask,path=/run/{name} "
             "-device virtio-serial-pci -device virtconsole,chardev=ask "
             f"-chardev pipe,id=mon,path=/run/{name}.mon "
@@ -175,6 +175,11 @@ def address(number):
 def mac(number):
     """Of its NIC."""
     return f"52:54:00:80:00:{number:02x}"
+
+
+def uuid(number):
+    """Of guest number, whoever runs it."""
+    return f"0b5e0b6c-0000-4000-8000-{number:012}"
 
 
 def guest_network(number):

@@ -5,6 +5,7 @@ import math
 import statistics
 import textwrap
 
+from .keep import Keep
 from .ktap import expect
 from .kvmhost import ROOT, Vm
 from .kvmlink import PORT_DRAIN, PORT_NOISE, Link, exact
@@ -171,6 +172,20 @@ def gone(host, left=0):
              "usleep 100000; done")
 
 
+class Settings(Keep):
+    """They are those of a guest, not of its VMM."""
+
+    def __init__(self, vm):
+        super().__init__(vm.host)
+        self._vm = vm
+
+    def vm(self):
+        return self._vm.root
+
+    def nic(self):
+        return self._vm.nic
+
+
 class Stress:
     """The VMM is killed, and the guest migrates."""
 
@@ -263,9 +278,28 @@ class Stress:
             exact(self.link.up(200, "-r 500"))
             self.link.flood(50)
 
+    def settings_follow(self):
+        """What is kept for a guest comes with it, and to its next VMM."""
+        self.host.run("rmmod vcoal")
+        settings = Settings(self.vm)
+        settings.listen()
+        self.link.appear()
+        settings.named(self.vm.name)
+        settings.set_and_keep(self.vm.name)
+        self._migrate()
+        self.link.appear()
+        settings.expect_all()
+        self.vm.end("KILL")
+        gone(self.host)
+        self.vm.create()
+        self.link.appear()
+        settings.expect_all()
+        settings.refusals()
+
     def cases(self):
         """In the order in which they must run."""
-        return (self.killed_with_a_hold, self.create, self.migration)
+        return (self.killed_with_a_hold, self.create, self.migration,
+                self.settings_follow)
 
 
 class Patch:

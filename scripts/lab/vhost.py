@@ -5,6 +5,7 @@ vhosttest is VMM and guest driver in one process; it counts every signal and
 finds every one that is lost.
 
 counts    exact guest: what the module does to signals and kicks
+keep      settings that follow a VM
 stress    two processors: everything that may happen to a VMM
 patch     the same while functions are redirected and given back
 """
@@ -12,7 +13,7 @@ patch     the same while functions are redirected and given back
 import functools
 import os
 
-from . import image, kernel, ktap, qemu, together
+from . import image, keep, kernel, ktap, qemu, together
 from .ktap import expect
 from .vhoststress import Patch, Stress
 from .vmm import FRAMES, GAP_US, INSERT, Vmm, vhosttest
@@ -284,6 +285,10 @@ class Lab:
         self._part("counts", lambda guest: Counts(guest, **self._pace),
                    exact=True)
 
+    def keep(self):
+        """Settings that follow a VM."""
+        self._part("keep", keep.Vmms)
+
     def stress(self):
         """Everything that may happen to a VMM."""
         self._part("stress", lambda guest: Stress(guest, **self._pace),
@@ -333,7 +338,7 @@ def _quiet(guest):
 PATCH = ("insert_and_remove", "vhost_comes_and_goes",
          "vhost_net_comes_and_goes", "tracing_beside_us")
 # guests of one thread, which may run side by side
-NARROW = ("counts", *PATCH)
+NARROW = ("counts", "keep", *PATCH)
 WIDE = ("stress",)
 
 

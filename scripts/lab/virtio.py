@@ -2,7 +2,7 @@
 """The virtio lab: one kernel, five guests, many cases.
 
 counts      exact guest: what the module does to interrupts
-variants    exact guest: four kinds of devices
+variants    exact guest: four kinds of devices, and settings that are kept
 coalescing  exact guest: devices that coalesce by themselves
 stress      two processors: everything that may happen to a NIC
 channels    two processors, two queues: needs tap devices of this machine
@@ -11,8 +11,8 @@ channels    two processors, two queues: needs tap devices of this machine
 import re
 from functools import partial
 
-from . import (coalescing, counts, image, kernel, ktap, monitor, qemu, tap,
-               together)
+from . import (coalescing, counts, image, keep, kernel, ktap, monitor, qemu,
+               tap, together)
 from .stress import NOISE_UNDER_CHECKERS, Channels, Stress
 from .wire import Wire
 
@@ -66,6 +66,8 @@ class Lab:
                 self._report.case(f"{self._boot.name}: variants: {name}",
                                   counts.variant, wire, name)
             self._case("variants", removal, guest, wires)
+            for case in keep.Guest(wires[0]).cases():
+                self._case("keep", case)
             self._quiet("variants", guest)
             self._case("variants", silence_is_looked_into, guest)
 

@@ -13,13 +13,12 @@ All hosts are exact, so they may run side by side.
 
 from functools import partial
 
-from . import debug, kernel, ktap, qemu, together, xenabuse, xenhost
+from . import debug, keep, kernel, ktap, qemu, together, xenabuse, xenhost
 from .ktap import expect
 from .xenabuse import Abuse
 from .xencounts import Counts
 from .xenfront import Front
 from .xenheld import Held
-from .xenkeep import Keep
 from .xenlink import Link
 from .xenstress import Many, Stress
 
@@ -118,7 +117,7 @@ class Lab:
             self._case("stress", stress.end)
             domain = xenhost.Domain(host, 1, queues=4)
             self._stress("queues", domain, QUEUES)
-            self._cases("keep", Keep(Link(domain)).cases())
+            self._cases("keep", keep.Domain(Link(domain)).cases())
             self._quiet("stress", host, [domain])
 
     def run(self, part):

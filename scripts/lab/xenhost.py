@@ -15,7 +15,6 @@ from pathlib import Path
 
 from . import apt, image, qemu, vmlinux
 
-TOOLS = Path(__file__).resolve().parents[1] / "xen"
 VERSION = "4.17"
 PACKAGES = (f"xen-hypervisor-{VERSION}-amd64", f"xen-utils-{VERSION}",
             "xen-utils-common", "xenstore-utils", f"libxenmisc{VERSION}",
@@ -126,13 +125,8 @@ def build(boot, module, prefix="xen", helpers=()):
     archive.file("init", init, executable=True)
     _add_toolstack(archive, tree)
     for name, place in (("xen-start", "bin"), ("xen-dom", "bin"),
-                        ("xen-uevent", "bin"), ("xen-vif", "etc/xen/scripts")):
+                        ("xen-vif", "etc/xen/scripts")):
         archive.copy(f"{place}/{name}", image.GUEST / name)
-    # what an operator installs
-    archive.copy("usr/local/sbin/vcoal-xen", TOOLS / "vcoal-xen")
-    archive.link("bin/vcoal-xen", "/usr/local/sbin/vcoal-xen")
-    archive.file("etc/udev/rules.d/90-vcoal-xen.rules",
-                 (TOOLS / "90-vcoal-xen.rules").read_bytes())
     archive.file("domain/initrd",
                  image.save(inner, f"domain-{boot.release}").read_bytes())
     archive.file("domain/vmlinux", vmlinux.extract(boot).read_bytes())

@@ -6,7 +6,7 @@
  * interrupt is counted.
  *
  * vhosttest [-n FRAMES] [-w WINDOW] [-g GAP_US] [-u USECS] [-f FRAMES]
- *	[-p POLICY] [-l] [-s SECONDS] CASE
+ *	[-p POLICY] [-l] [-s SECONDS] CASE [-- WORDS]
  *
  * rx, tx	FRAMES in one direction, at most WINDOW on the way
  * burst	tx, WINDOW at a time with one kick, and GAP_US in between
@@ -25,8 +25,8 @@
  * -l takes the legacy way to suppress interrupts and kicks (no event index), as
  * the driver does that has none; with it, no kick is sent before vhost has looked
  * at the ring. A frame that was transmitted is late when it comes to the tap so
- * much after it was put there. Prints one line of NAME=VALUE; exits with 1 when
- * anything was lost.
+ * much after it was put there. WORDS are there to be seen on the command line.
+ * Prints one line of NAME=VALUE; exits with 1 when anything was lost.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -1080,7 +1080,7 @@ static void parse(int argc, char **argv)
 			errx(2, "see the head of the source");
 		}
 	}
-	if (optind != argc - 1)
+	if (optind == argc)
 		errx(2, "which case?");
 }
 
@@ -1095,7 +1095,7 @@ int main(int argc, char **argv)
 	device_open();
 	driver_open();
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (!strcmp(cases[i].name, argv[argc - 1])) {
+		if (!strcmp(cases[i].name, argv[optind])) {
 			run(cases[i].run);
 			return 0;
 		}
