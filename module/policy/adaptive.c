@@ -225,9 +225,12 @@ static void adaptive_in_try(struct adaptive_state *st,
 
 	meter_add(&st->meter, now);
 	if (!meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES)) {
+		adaptive_release(st, now->sample);
 		if (st->scout && adaptive_gathered(now->sample)) {
 			adaptive_go_on(st);
-		} else if (adaptive_stalls(st, now->sample)) {
+		} else if (st->lone <= -ADAPTIVE_VAIN) {
+			adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
+		} else if (adaptive_stalls(st)) {
 			adaptive_fail(st, st->off.rate,
 				      VCOAL_REASON_CLOSED_LOOP);
 			/* Seldom by chance: ask much later. */

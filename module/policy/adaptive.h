@@ -27,6 +27,7 @@
 #define ADAPTIVE_ALIKE		8U	/* holds that are no chance */
 #define ADAPTIVE_LONE		16	/* holds of one frame: it sets the pace */
 #define ADAPTIVE_STALL		4	/* these are enough while it is tried */
+#define ADAPTIVE_VAIN		8	/* or so many that released none */
 #define ADAPTIVE_STALL_SURE	12	/* and these if the rate may be chance */
 #define ADAPTIVE_SILENCE_NS	64000000U /* in one window: traffic paused */
 #define ADAPTIVE_PAUSE		(METER_RATE(1) / 16) /* a frame in 16 ms */
@@ -77,7 +78,7 @@ enum adaptive_verdict {
  * @ref: rate of the load that was judged, 0 while unknown
  * @excess: how sure it is that the load rose
  * @lack: how sure it is that the load fell
- * @lone: how sure it is that a hold releases one frame
+ * @lone: how sure it is that a hold releases one frame; below 0, none
  * @credit: how sure it is that holding pays
  * @rest: polls until the next decision
  * @fresh: the next window belongs half to the phase before

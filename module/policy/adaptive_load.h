@@ -111,19 +111,29 @@ static inline s32 adaptive_sum(s32 sum, s32 step, s32 most)
 	return clamp((s32)((u32)sum + step), 0, most);
 }
 
+/* What did the holds of a try release so far: a frame each, none, or this and that? */
+static inline void adaptive_release(struct adaptive_state *st,
+				    const struct vcoal_sample *s)
+{
+	s32 holds = min(s->holds, ADAPTIVE_LONE_MAX);
+
+	if (adaptive_single(s))
+		st->lone = min(max(st->lone, 0) + holds, ADAPTIVE_LONE_MAX);
+	else if (s->holds == s->empty_holds)
+		st->lone = max(min(st->lone, 0) - holds, -ADAPTIVE_LONE_MAX);
+	else
+		st->lone = 0;
+}
+
 /*
  * Fewer frames than without a hold, by more than chance, and each hold releases
  * one: it sets the pace of a loop, and a try need not wait for many. Of some more
  * holds chance would have filled one with two.
  */
-static inline bool adaptive_stalls(struct adaptive_state *st,
-				   const struct vcoal_sample *s)
+static inline bool adaptive_stalls(const struct adaptive_state *st)
 {
 	const struct meter *on = &st->meter;
 	u64 lost = st->off.rate - min(st->off.rate, on->mean);
-
-	st->lone = adaptive_single(s) ?
-		   min_t(u32, st->lone + s->holds, ADAPTIVE_LONE_MAX) : 0;
 
 	return st->lone >= ADAPTIVE_STALL && on->steady >= ADAPTIVE_STEADY &&
 	       lost > st->off.rate / 4 &&
