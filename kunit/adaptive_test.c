@@ -404,6 +404,24 @@ static void a_try_in_vain_is_short(struct kunit *test)
 	}
 }
 
+/* Unless what was to be held has gone: when it is soon there again, it is held. */
+static void a_load_that_goes_is_not_in_vain(struct kunit *test)
+{
+	const struct traffic fast = { .gap_ns = 20000 };
+	const struct traffic slow = { .gap_ns = 200000 };
+	struct asked asked;
+	u32 i;
+
+	for (i = 2; i < 8; i++) {
+		traffic_start(test, &asked, "adaptive", BOUND_NS);
+		while (!asked.last.params.hold_ns)
+			traffic_run(&asked, &fast, 1);
+		traffic_run(&asked, &slow, i);
+		KUNIT_EXPECT_GT_MSG(test, traffic_run(&asked, &fast, 60), 40,
+				    "gone for %u windows", i);
+	}
+}
+
 /* Four frames in three holds: worth a timer of our own, not one that is an exit. */
 static void a_dear_timer_must_gather_more(struct kunit *test)
 {
@@ -758,6 +776,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(a_loop_is_tried_gently),
 	KUNIT_CASE(a_stream_is_tried_twice),
 	KUNIT_CASE(a_try_in_vain_is_short),
+	KUNIT_CASE(a_load_that_goes_is_not_in_vain),
 	KUNIT_CASE(a_dear_timer_must_gather_more),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),

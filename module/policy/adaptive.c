@@ -228,7 +228,7 @@ static void adaptive_in_try(struct adaptive_state *st,
 		adaptive_release(st, now->sample);
 		if (st->scout && adaptive_gathered(now->sample)) {
 			adaptive_go_on(st);
-		} else if (st->lone <= -ADAPTIVE_VAIN) {
+		} else if (adaptive_vain(st)) {
 			adaptive_fail(st, st->off.rate, VCOAL_REASON_SPARSE);
 		} else if (adaptive_stalls(st)) {
 			adaptive_fail(st, st->off.rate,

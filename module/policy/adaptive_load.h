@@ -115,14 +115,25 @@ static inline s32 adaptive_sum(s32 sum, s32 step, s32 most)
 static inline void adaptive_release(struct adaptive_state *st,
 				    const struct vcoal_sample *s)
 {
-	s32 holds = min(s->holds, ADAPTIVE_LONE_MAX);
+	s32 holds = min_t(u32, s->holds, ADAPTIVE_LONE_MAX);
+	s32 lone = st->lone;
 
 	if (adaptive_single(s))
-		st->lone = min(max(st->lone, 0) + holds, ADAPTIVE_LONE_MAX);
+		st->lone = min(max(lone, 0) + holds, ADAPTIVE_LONE_MAX);
 	else if (s->holds == s->empty_holds)
-		st->lone = max(min(st->lone, 0) - holds, -ADAPTIVE_LONE_MAX);
+		st->lone = max(min(lone, 0) - holds, -ADAPTIVE_LONE_MAX);
 	else
 		st->lone = 0;
+}
+
+/*
+ * So many released none. They have changed no rate, so where it is another one, that
+ * is another load.
+ */
+static inline bool adaptive_vain(const struct adaptive_state *st)
+{
+	return st->lone <= -ADAPTIVE_VAIN &&
+	       !meter_differs(st->meter.mean, st->off.rate);
 }
 
 /*
