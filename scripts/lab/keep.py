@@ -12,7 +12,7 @@ from .vmm import INSERT
 
 VMS = f"{ROOT}/vms"
 SET = {"class": "throughput", "policy": "rate", "label": "shop 1",
-       "irq_rate_max": "5000"}
+       "irq_rate_max": "5000", "max_delay_us": "40"}
 NIC = {"rx_usecs": "300", "mode": "fixed"}
 LISTEN = "uevent keep-uevent > /run/uevents 2>&1 &"
 # as long as it may take them
@@ -67,8 +67,9 @@ class Keep:
         self.machine.run(WAIT.format(file=f"{self.vm()}/label", value=label))
 
     def expect_usual(self, label):
-        """Nothing is set again."""
+        """Nothing is set again, now that it would be."""
         self.named(label)
+        self.machine.run("vcoal-keep apply")
         vm = self.vm()
         said = self.machine.run(f"cat {vm}/class {vm}/policy").split()
         usual = self.machine.run(f"cat {VMS}/../default_class "
@@ -81,12 +82,15 @@ class Keep:
         self.expect_all()
 
     def refusals(self):
-        """Who asks for nothing is told so."""
+        """Who asks for nothing is told so, and nothing happens."""
+        files = "/var/lib/x /var/lib/vcoal/name/x"
+        self.machine.run(f"mkdir -p /var/lib/vcoal/name\ntouch {files}")
         for words in ("keep nobody", "keep 4711", "forget nobody",
-                      "forget ../x", "apply nobody", "", "keep",
-                      "restore u1"):
+                      "forget ../x", "forget ../../x", "forget name/x",
+                      "apply nobody", "apply ''", "", "keep", "restore u1"):
             answer = self.machine.ask(f"vcoal-keep {words}")
             expect(answer.status and answer.text, f"{words}: {answer}")
+        self.machine.run(f"rm {files}")
 
     def remove(self):
         """The module leaves, and nobody complained."""
@@ -117,7 +121,7 @@ class Domain(Keep):
         """A domain that is saved and restored gets them back by its UUID."""
         before = self.domain.domid
         self.machine.run(f"set -e\nxl save {self.domain.name} /run/saved\n"
-                         f"rm /var/lib/vcoal/{self.domain.name}\n"
+                         f"rm /var/lib/vcoal/name/{self.domain.name}\n"
                          "xl restore /run/saved\nrm /run/saved", 300)
         expect(self.domain.domid != before, "the domain is the same")
         self.expect_all()
@@ -146,7 +150,8 @@ class Domain(Keep):
 class Vmms(Keep):
     """VMMs on /dev/vhost-net; a VM is another one with each of them."""
 
-    NAME, OTHER = "web shop", "db"
+    # a comma is written twice
+    NAME, WRITTEN, OTHER = "web, shop", "web,, shop", "db"
     UUIDS = tuple(f"6e3b7cd2-0000-4000-8000-{number:012}" for number in (1, 2))
 
     def __init__(self, guest):
@@ -177,7 +182,7 @@ class Vmms(Keep):
     def keep(self):
         """An operator sets a VM up by its name, and keeps that."""
         self.listen()
-        self._start(f"guest={self.NAME},debug-threads=on", self.UUIDS[0])
+        self._start(f"guest={self.WRITTEN},debug-threads=on", self.UUIDS[0])
         self.named(self.NAME)
         self.set_and_keep(f"'{self.NAME}'")
 
@@ -190,26 +195,28 @@ class Vmms(Keep):
     def same_name(self):
         """It is made anew, under the same name."""
         self._end()
-        self._start(f"debug-threads=on,guest={self.NAME}", self.UUIDS[1])
+        self._start(f"debug-threads=on,guest={self.WRITTEN}", self.UUIDS[1])
         self.expect_all()
 
     def others(self):
         """Nobody else gets them, whatever he is called."""
-        for name in (self.OTHER, "../web shop", "local", ""):
+        for name in (self.OTHER, f"../name/{self.NAME}", "web", "local",
+                     self.UUIDS[0], ""):
             self._end()
-            self._start(name, self.UUIDS[1] if not name else "")
+            self._start(name.replace(",", ",,"),
+                        "" if name else self.UUIDS[1])
             self.expect_usual(name or "vhosttest")
         self._end()
-        self._start(self.NAME, "")
+        self._start(self.WRITTEN, "")
 
     def forget(self):
         """What is forgotten does not come back."""
         self.expect_all()
         self.machine.run(f"vcoal-keep forget '{self.NAME}'")
         self._end()
-        self._start(self.NAME, self.UUIDS[0])
+        self._start(self.WRITTEN, self.UUIDS[0])
         self.expect_usual(self.NAME)
-        left = self.machine.run("ls -A /var/lib/vcoal")
+        left = self.machine.run("find /var/lib/vcoal ! -type d")
         expect(not left, f"left: {left}")
         self._end()
 
@@ -258,11 +265,12 @@ class Guest(Keep):
         file = "/var/lib/vcoal/local"
         answer = self.machine.ask(
             "mkdir -p /var/lib/vcoal\n"
-            f"printf 'policy=nobody\nclass=none\n' > {file}\n"
+            f"printf 'policy=nobody\nno=file\nclass=none' > {file}\n"
             "vcoal-keep apply local\nstatus=$?\n"
             f"cat {self.vm()}/class\nrm {file}\nexit $status")
         expect(answer.status and answer.text.endswith("none") and
-               "policy: nobody was refused" in answer.text, f"{answer}")
+               "policy=nobody was refused" in answer.text and
+               "no=file was refused" in answer.text, f"{answer}")
 
     def cases(self):
         """In the order in which they run."""
