@@ -127,13 +127,14 @@ static inline void adaptive_release(struct adaptive_state *st,
 }
 
 /*
- * So many released none. They have changed no rate, so where it is another one, that
- * is another load.
+ * So many released none, and none was to be expected: less than a frame comes while
+ * one lasts. Where more should come, something else may have gone wrong.
  */
 static inline bool adaptive_vain(const struct adaptive_state *st)
 {
-	return st->lone <= -ADAPTIVE_VAIN &&
-	       !meter_differs(st->meter.mean, st->off.rate);
+	u64 come = (u64)st->max_ns * st->off.rate >> 20 >> st->level;
+
+	return st->lone <= -ADAPTIVE_VAIN && come < METER_RATE(1);
 }
 
 /*

@@ -28,8 +28,8 @@ Against stock, and the worst load of each kind; what misses is **bold**.  To rea
 small UDP at stock's highest rate at most -20 % instructions in class
 throughput, at any rate never above stock; round trips (once they are known: -settled
 runs have had 0.6 s to learn) and TCP at least -2 %; one interrupt for ten packets of
-bulk, or fewer.  TCP with small messages has several ways
-to settle: see there what `observe`, which holds nothing, differs by.
+bulk, or fewer.  TCP with small messages has several ways to settle: see there what
+`observe`, which holds nothing, differs by.
 
 {targets}
 ## Instructions against stock
