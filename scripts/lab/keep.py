@@ -15,6 +15,8 @@ SET = {"class": "throughput", "policy": "rate", "label": "shop 1",
        "irq_rate_max": "5000", "max_delay_us": "40"}
 NIC = {"rx_usecs": "300", "mode": "fixed"}
 LISTEN = "uevent keep-uevent > /run/uevents 2>&1 &"
+# until nobody acts on one
+QUIET = "while pidof keep-uevent vcoal-keep > /dev/null; do usleep 20000; done"
 # as long as it may take them
 WAIT = textwrap.dedent("""\
     n=0
@@ -78,7 +80,7 @@ class Keep:
 
     def insertion(self):
         """The module leaves and comes again."""
-        self.machine.run(f"rmmod vcoal\n{INSERT}")
+        self.machine.run(f"{QUIET}\nrmmod vcoal\n{INSERT}")
         self.expect_all()
 
     def refusals(self):
@@ -94,7 +96,7 @@ class Keep:
 
     def remove(self):
         """The module leaves, and nobody complained."""
-        said = self.machine.run("rmmod vcoal\ncat /run/uevents")
+        said = self.machine.run(f"{QUIET}\nrmmod vcoal\ncat /run/uevents")
         expect(not said, said)
 
 
@@ -138,7 +140,7 @@ class Domain(Keep):
     def forget(self):
         """What is forgotten does not come back; a name is a label."""
         self.machine.run(f"vcoal-keep forget {self.domain.name}")
-        self.machine.run(f"rmmod vcoal\n{INSERT}")
+        self.machine.run(f"{QUIET}\nrmmod vcoal\n{INSERT}")
         self.expect_usual(self.domain.name)
 
     def cases(self):
@@ -257,15 +259,15 @@ class Guest(Keep):
 
     def forget(self):
         """What is forgotten does not come back."""
-        self.machine.run(f"vcoal-keep forget local\nrmmod vcoal\n{INSERT}")
+        self.machine.run(f"vcoal-keep forget local\n{QUIET}\n"
+                         f"rmmod vcoal\n{INSERT}")
         self.expect_usual("")
 
     def complaint(self):
         """A value that is refused is said; all others are set."""
         file = "/var/lib/vcoal/local"
         # who still acts on an event would say it as well
-        self.machine.run("killall uevent\nwhile pidof keep-uevent vcoal-keep "
-                         "> /dev/null; do usleep 20000; done")
+        self.machine.run(f"killall uevent\n{QUIET}")
         answer = self.machine.ask(
             "mkdir -p /var/lib/vcoal\n"
             f"printf 'policy=nobody\nno=file\nclass=none' > {file}\n"
