@@ -209,10 +209,10 @@ class Patch(Stress):
             """), 300)
 
     def _hold_both(self):
-        """Signals and kicks are held; how often, on a busy machine whose runs
-        take longer than the hold, is not the question here."""
+        """Signals and kicks are held: for as long as can be, for a frame may
+        take a busy machine under all checkers two milliseconds."""
         for case in ("rx", "tx"):
-            out = self.vmm.flow(case, "-u", 1000)
+            out = self.vmm.flow(case, "-u", 10000)
             expect(out[f"{case}_holds"], f"{out}")
         expect(out["tx_kicks"] <= FRAMES / 2, f"{out}")
 
