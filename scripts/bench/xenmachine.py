@@ -26,7 +26,8 @@ KERNEL_OPTIONS = "norandmaps noautogroup"
 
 def base(boot, module):
     """What all measured hosts have in common."""
-    return xenhost.build(boot, module, "bench-xen")
+    return image.save(xenhost.contents(boot, module),
+                      f"bench-xen-{boot.release}")
 
 
 def _extra(boot, job):

@@ -158,7 +158,7 @@ def _add_tools(archive):
     archive.copy("bin/vtraffic", vtraffic())
 
 
-def _add_keep(archive):
+def add_keep(archive):
     """What an operator installs, and who does as udev would."""
     archive.copy("usr/local/sbin/vcoal-keep", KEEP / "vcoal-keep")
     archive.link("bin/vcoal-keep", "/usr/local/sbin/vcoal-keep")
@@ -173,7 +173,6 @@ def contents(image, module, names=MODULES):
     for folder in FOLDERS:
         archive.folder(folder)
     _add_tools(archive)
-    _add_keep(archive)
     _add_modules(archive, image, names)
     if module:
         archive.file("vcoal.ko", without_debug_info(module))
@@ -200,6 +199,7 @@ def build(image, module, names=MODULES, helpers=()):
     """Initial RAM file system with module as /vcoal.ko, and modules that
     help to test it beside it; returns its path."""
     archive = contents(image, module, names)
+    add_keep(archive)
     for helper in helpers:
         archive.file(helper.name, without_debug_info(helper))
     archive.file("init", (GUEST / "init").read_bytes(), executable=True)

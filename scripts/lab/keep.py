@@ -49,9 +49,13 @@ class Keep:
         yield from ((f"{self.nic()}/{name}", value)
                     for name, value in NIC.items())
 
-    def listen(self, insert=INSERT):
+    def listen(self):
         """The module comes; who sets again hears of it."""
-        self.machine.run(f"{LISTEN}\n{insert}")
+        self.machine.run(f"{LISTEN}\n{INSERT}")
+
+    def _insert_again(self):
+        """The module leaves and comes again."""
+        self.machine.run(f"{QUIET}\nrmmod vcoal\n{INSERT}")
 
     def set_and_keep(self, word):
         """What an operator does."""
@@ -79,8 +83,8 @@ class Keep:
         expect(said == usual, f"{said}, not {usual}")
 
     def insertion(self):
-        """The module leaves and comes again."""
-        self.machine.run(f"{QUIET}\nrmmod vcoal\n{INSERT}")
+        """With the module all is set again."""
+        self._insert_again()
         self.expect_all()
 
     def refusals(self):
@@ -140,7 +144,7 @@ class Domain(Keep):
     def forget(self):
         """What is forgotten does not come back; a name is a label."""
         self.machine.run(f"vcoal-keep forget {self.domain.name}")
-        self.machine.run(f"{QUIET}\nrmmod vcoal\n{INSERT}")
+        self._insert_again()
         self.expect_usual(self.domain.name)
 
     def cases(self):
@@ -259,8 +263,8 @@ class Guest(Keep):
 
     def forget(self):
         """What is forgotten does not come back."""
-        self.machine.run(f"vcoal-keep forget local\n{QUIET}\n"
-                         f"rmmod vcoal\n{INSERT}")
+        self.machine.run("vcoal-keep forget local")
+        self._insert_again()
         self.expect_usual("")
 
     def complaint(self):

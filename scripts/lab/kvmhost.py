@@ -93,6 +93,7 @@ def contents(boot, module):
 def build(boot, module):
     """Initial RAM file system of the host."""
     archive = contents(boot, module)
+    image.add_keep(archive)
     archive.file("init", (image.GUEST / "init").read_bytes(), executable=True)
     return image.save(archive, f"kvm-{boot.release}")
 

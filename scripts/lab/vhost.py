@@ -38,6 +38,7 @@ SLICE = 50000
 def initrd(boot, module):
     """Initial RAM file system with the VMM in it."""
     archive = image.contents(boot, module, MODULES)
+    image.add_keep(archive)
     archive.copy("bin/vhosttest", vhosttest())
     archive.file("init", (image.GUEST / "init").read_bytes(), executable=True)
     return image.save(archive, f"vhost-{boot.release}")

@@ -110,9 +110,9 @@ def _add_toolstack(archive, tree):
     archive.file("etc/xen/xl.conf", b"")
 
 
-def build(boot, module, prefix="xen", helpers=()):
-    """Initial RAM file system of dom0, with that of its domains inside,
-    where modules that help to test are."""
+def contents(boot, module, helpers=()):
+    """What dom0 needs, its domains included, where modules that help to test
+    are."""
     tree = unpacked()
     init = (image.GUEST / "init").read_bytes()
     inner = image.contents(boot, module, DOMU_MODULES)
@@ -130,7 +130,14 @@ def build(boot, module, prefix="xen", helpers=()):
     archive.file("domain/initrd",
                  image.save(inner, f"domain-{boot.release}").read_bytes())
     archive.file("domain/vmlinux", vmlinux.extract(boot).read_bytes())
-    return image.save(archive, f"{prefix}-{boot.release}")
+    return archive
+
+
+def build(boot, module, helpers=()):
+    """Initial RAM file system of dom0."""
+    archive = contents(boot, module, helpers)
+    image.add_keep(archive)
+    return image.save(archive, f"xen-{boot.release}")
 
 
 def _dom0_mb(boot):
