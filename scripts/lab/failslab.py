@@ -13,7 +13,6 @@ from functools import partial
 
 from . import apt, image, ktap, program, qemu
 
-MAX_N = 3000
 SWEEP_S = 900
 
 # The failures that are asked for are not news, and sleeping allocations,
@@ -49,21 +48,6 @@ FILTER = textwrap.dedent("""\
     done
     """)
 
-SWEEP = textwrap.dedent("""\
-    n=1
-    while [ $n -le MAX_N ]; do
-        BEFORE
-        answer=$(/bin/failnth $n CALL) || exit 1
-        AFTER
-        case "$answer" in
-        *unfired) echo "$n $answer"; exit 0;;
-        esac
-        n=$((n + 1))
-    done
-    echo "no end after $n"
-    exit 1
-    """)
-
 LEAKS = textwrap.dedent("""\
     sleep 6
     echo scan > /sys/kernel/debug/kmemleak
@@ -90,36 +74,32 @@ def _initrd(boot, module):
     return both
 
 
-def _sweep(guest, call, before=":", after=":"):
-    """Fail each allocation of a call; returns how many there were."""
-    script = SWEEP.replace("MAX_N", str(MAX_N)).replace("CALL", call)
-    script = script.replace("BEFORE", before).replace("AFTER", after)
-    last = guest.run(script, SWEEP_S).splitlines()[-1]
-    count, *_, error, _ = last.split()
-    ktap.expect(error == "0", f"without a failure the call failed: {last}")
-    ktap.expect(int(count) > 1, f"no allocation was seen: {last}")
-    print(f"# failslab: {call}: {int(count) - 1} allocations", flush=True)
+def _sweep(guest, call):
+    """Fail each allocation of a call, once."""
+    count, error = guest.run(f"/bin/failnth {call}", SWEEP_S).split()
+    ktap.expect(error == "0", f"without a failure the call failed: {error}")
+    ktap.expect(int(count), "no allocation was seen")
+    print(f"# failslab: {call}: {count} allocations", flush=True)
 
 
 def insert(guest):
     """Insertion, with a running NIC to attach to."""
     guest.run("ip link set eth0 up")
     guest.run(f"{ANY_MODULE}\n{FILTER}")
-    _sweep(guest, "insmod /vcoal.ko",
-           after="if [ -d /sys/module/vcoal ]; then rmmod vcoal || exit 1; fi")
+    _sweep(guest, "insmod /vcoal.ko vcoal")
+    guest.run("rmmod vcoal")
 
 
 def link_up(guest):
     """The NIC comes up under the inserted module."""
     guest.run("insmod /vcoal.ko")
     guest.run(f"{ONLY_VCOAL}\n{FILTER}")
-    _sweep(guest, "up eth0", before="ip link set eth0 down")
+    _sweep(guest, "up eth0")
 
 
 def mode_write(guest):
     """The operator hooks the NIC again."""
-    mode = "/sys/kernel/vcoal/vms/local/nics/eth0/mode"
-    _sweep(guest, f"write {mode} auto", before=f"echo off > {mode}")
+    _sweep(guest, "write /sys/kernel/vcoal/vms/local/nics/eth0/mode auto off")
 
 
 def remove(guest):

@@ -58,7 +58,7 @@ class Stress:
     def settle(self):
         """Traffic flows, and the kernel is content."""
         self._quiet()
-        self.wire.flow(20, 1000)
+        self.wire.warm()
         flow = self.wire.flow(self._rounds(400), 2000)
         # two processors reorder datagrams, with and without the module
         seen = {name: change for name, change in flow.delta.items()

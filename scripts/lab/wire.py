@@ -120,20 +120,28 @@ class Wire:
         before, said, after = text.split("@@\n")
         return said, difference(values(before), values(after))
 
-    def flow(self, count, rate=0, size=64, burst=1, options="",
-             sink_options=""):
-        """Send packets from a to b and wait until they are through."""
+    def _sending(self, count, rate=0, size=64, burst=1, options="",
+                 sink_options=""):
+        """A script that sends packets from a to b until they are through."""
         sink = (f"vtraffic sink {PORT_SINK} -n {count} -i {IDLE_MS} "
                 f"-o /run/sink {sink_options}")
         send = (f"vtraffic send {self.b.address} {PORT_SINK} -n {count} "
                 f"-r {rate} -s {size} -b {burst} {options}")
-        said, delta = self.during(f"""
+        return f"""
             rm -f /run/sink
             {qemu.enter(self.b.netns, sink)}
             {qemu.enter(self.a.netns, send)}
             until [ -s /run/sink ]; do usleep 20000; done
             cat /run/sink
-            """)
+            """
+
+    def warm(self):
+        """A few packets, for neither end may be the one to wake up later."""
+        self.guest.run(self._sending(20, 1000))
+
+    def flow(self, *args, **options):
+        """Send packets from a to b, and count what comes of it."""
+        said, delta = self.during(self._sending(*args, **options))
         seen = values(said.replace(" ", "\n"))
         return Flow(seen["sent"], seen["received"], seen["missing"],
                     seen["reordered"], delta)

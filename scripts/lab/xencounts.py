@@ -12,7 +12,7 @@ from .xenlink import lossless, total
 PACKETS = 500
 RATE = 2000
 HOLD_US = 4000
-KEPT = 20000
+KEPT = 10000
 ROOT = "/sys/kernel/vcoal"
 # nothing is exact while a kernel that has just booted is busy with itself
 SLACK = 0.04

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * usage: failnth N insmod FILE | rmmod MODULE | up NETDEV | down NETDEV |
- *	  write FILE TEXT
+ * usage: failnth insmod FILE MODULE | up NETDEV | write FILE TEXT BEFORE
  *
- * Runs one system call in which the Nth allocation fails. Prints
- * "failnth N: <error or 0> <fired|unfired>", where unfired says that the call
- * made fewer than N allocations. Nothing but the call itself is under fault
- * injection, which a shell's "echo N > fail-nth" could not do.
+ * Runs one system call again and again. Its first allocation fails, then its
+ * second, and so on, until the call makes no more of them; what it did is
+ * undone each time. Prints "<allocations> <error or 0>", the latter for the
+ * call in which none failed. Nothing but the call itself is under fault
+ * injection, which a shell's "echo N > fail-nth" could not do, and under all
+ * checkers no program need be started for each N, which takes most of the time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,14 +20,23 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define MAX_N 3000
+
 struct call {
-	const char *file;
+	const char *target;
 	const char *text;
+	const char *before;
 	struct ifreq ifr;
 	int fd;
 };
 
-typedef long (*call_fn)(struct call *call);
+struct verb {
+	const char *name;
+	int args;
+	void (*open)(struct call *call);
+	int (*undo)(struct call *call);
+	int (*run)(struct call *call);
+};
 
 static void must(int good, const char *what)
 {
@@ -36,65 +46,85 @@ static void must(int good, const char *what)
 	exit(2);
 }
 
-static void open_file(struct call *call, int flags)
+static void open_file(struct call *call)
 {
-	call->fd = open(call->file, flags);
-	must(call->fd >= 0, call->file);
+	/* a module cannot be read from a file that is open for writing */
+	call->fd = open(call->target, call->before ? O_WRONLY : O_RDONLY);
+	must(call->fd >= 0, call->target);
 }
 
-static void open_link(struct call *call, int up)
-{
-	call->fd = socket(AF_INET, SOCK_DGRAM, 0);
-	must(call->fd >= 0, "socket");
-	snprintf(call->ifr.ifr_name, IFNAMSIZ, "%s", call->file);
-	must(!ioctl(call->fd, SIOCGIFFLAGS, &call->ifr), call->file);
-	if (up)
-		call->ifr.ifr_flags |= IFF_UP;
-	else
-		call->ifr.ifr_flags &= ~IFF_UP;
-}
-
-static long do_insmod(struct call *call)
+static int insmod(struct call *call)
 {
 	return syscall(SYS_finit_module, call->fd, "", 0);
 }
 
-static long do_rmmod(struct call *call)
+static int rmmod(struct call *call)
 {
-	return syscall(SYS_delete_module, call->file, O_NONBLOCK);
+	int ret = syscall(SYS_delete_module, call->text, O_NONBLOCK);
+
+	return ret && errno != ENOENT ? ret : 0;
 }
 
-static long do_link(struct call *call)
+static int put(struct call *call, const char *text)
 {
+	return pwrite(call->fd, text, strlen(text), 0) < 0 ? -1 : 0;
+}
+
+static int put_text(struct call *call)
+{
+	return put(call, call->text);
+}
+
+static int put_before(struct call *call)
+{
+	return put(call, call->before);
+}
+
+static void open_link(struct call *call)
+{
+	call->fd = socket(AF_INET, SOCK_DGRAM, 0);
+	must(call->fd >= 0, "socket");
+	snprintf(call->ifr.ifr_name, IFNAMSIZ, "%s", call->target);
+	must(!ioctl(call->fd, SIOCGIFFLAGS, &call->ifr), call->target);
+}
+
+static int link_up(struct call *call)
+{
+	call->ifr.ifr_flags |= IFF_UP;
+
 	return ioctl(call->fd, SIOCSIFFLAGS, &call->ifr);
 }
 
-static long do_write(struct call *call)
+static int link_down(struct call *call)
 {
-	return write(call->fd, call->text, strlen(call->text));
+	call->ifr.ifr_flags &= ~IFF_UP;
+
+	return ioctl(call->fd, SIOCSIFFLAGS, &call->ifr);
 }
 
-/* Prepare everything that is not to be tested; return the call that is. */
-static call_fn prepare(struct call *call, const char *verb)
+static const struct verb verbs[] = {
+	{ "insmod", 4, open_file, rmmod, insmod },
+	{ "up", 3, open_link, link_down, link_up },
+	{ "write", 5, open_file, put_before, put_text },
+};
+
+static const struct verb *find(int argc, char **argv)
 {
-	if (!strcmp(verb, "insmod")) {
-		open_file(call, O_RDONLY);
-		return do_insmod;
-	}
-	if (!strcmp(verb, "rmmod"))
-		return do_rmmod;
-	if (!strcmp(verb, "write") && call->text) {
-		open_file(call, O_WRONLY);
-		return do_write;
-	}
-	must(!strcmp(verb, "up") || !strcmp(verb, "down"), verb);
-	open_link(call, !strcmp(verb, "up"));
-	return do_link;
+	const struct verb *verb;
+
+	for (verb = verbs; verb < verbs + sizeof(verbs) / sizeof(*verb); verb++)
+		if (argc == verb->args && !strcmp(argv[1], verb->name))
+			return verb;
+	fprintf(stderr, "usage: see failnth.c\n");
+	exit(2);
 }
 
-static void arm(int fd, const char *n)
+static void arm(int fd, int n)
 {
-	must(pwrite(fd, n, strlen(n), 0) > 0, "fail-nth");
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", n);
+
+	must(pwrite(fd, text, len, 0) == len, "fail-nth");
 }
 
 /* What is left of the count; 0 when the allocation failed. */
@@ -109,24 +139,28 @@ static int left(int fd)
 
 int main(int argc, char **argv)
 {
-	call_fn run;
-	struct call call = {};
-	int fail, unfired, err;
+	const struct verb *verb = find(argc, argv);
+	struct call call = { .target = argv[2], .text = argv[3] };
+	int fail, n, unfired, err;
 
-	must(argc >= 4, "usage");
-	call.file = argv[3];
-	call.text = argv[4];
-	run = prepare(&call, argv[2]);
+	if (argc > 4)
+		call.before = argv[4];
+	verb->open(&call);
 	fail = open("/proc/thread-self/fail-nth", O_RDWR);
 	must(fail >= 0, "fail-nth");
 
-	arm(fail, argv[1]);
-	err = run(&call) < 0 ? errno : 0;
-	unfired = left(fail);
-	arm(fail, "0");
+	for (n = 1; n <= MAX_N; n++) {
+		must(!verb->undo(&call), "undo");
+		arm(fail, n);
+		err = verb->run(&call) ? errno : 0;
+		unfired = left(fail);
+		arm(fail, 0);
+		if (unfired) {
+			printf("%d %d\n", n - 1, err);
+			return 0;
+		}
+	}
+	fprintf(stderr, "no end after %d\n", MAX_N);
 
-	printf("failnth %s: %d %s\n", argv[1], err,
-	       unfired ? "unfired" : "fired");
-
-	return 0;
+	return 1;
 }
