@@ -95,8 +95,9 @@ class Stress:
         """Queues come and go."""
         self.load()
         dev = self.wire.b.dev
-        self.repeat(20, f"ip link set {dev} down\nip link set {dev} up\n"
-                     "usleep 20000", self.wire.b.netns)
+        self.repeat(20, qemu.batch(f"link set {dev} down",
+                                   f"link set {dev} up") + "\nusleep 20000",
+                    self.wire.b.netns)
         self.wire.configure(self.wire.b)
 
     def ring_size(self):
@@ -138,15 +139,12 @@ class Stress:
         self.load()
         dev = self.wire.b.dev
         other = dataclasses.replace(self.wire.b, dev="other")
-        self.repeat(10, f"""
-            ip link set {dev} down
-            ip link set {dev} name other
-            ip link set other up
-            ls {other.nic}/queues/rx-0/irqs
-            ip link set other down
-            ip link set other name {dev}
-            ip link set {dev} up
-            """, self.wire.b.netns)
+        there, back = (qemu.batch(f"link set {one} down",
+                                  f"link set {one} name {two}",
+                                  f"link set {two} up")
+                       for one, two in ((dev, "other"), ("other", dev)))
+        self.repeat(10, f"{there}\nls {other.nic}/queues/rx-0/irqs\n{back}",
+                    self.wire.b.netns)
         self.wire.configure(self.wire.b)
 
     def threaded(self):
@@ -216,8 +214,8 @@ class Stress:
                 n=$((n + 1))
             done
             dev=$(ls {folder})
-            ip link set $dev name moving
-            ip link set moving netns {end.netns} name {end.dev}
+            echo "link set $dev name moving
+            link set moving netns {end.netns} name {end.dev}" | ip -batch -
             """)
 
     def suspend(self):

@@ -86,12 +86,10 @@ class Wire:
     def configure(self, end):
         """Bring one end up: the interface is in its namespace already."""
         other = self.b if end is self.a else self.a
-        self.guest.inside(end.netns, f"""
-            ip addr replace {end.address}/24 dev {end.dev}
-            ip link set lo up
-            ip link set {end.dev} up
-            ip neigh replace {other.address} lladdr {other.mac} dev {end.dev}
-            """)
+        self.guest.inside(end.netns, qemu.batch(
+            f"addr replace {end.address}/24 dev {end.dev}", "link set lo up",
+            f"link set {end.dev} up",
+            f"neigh replace {other.address} lladdr {other.mac} dev {end.dev}"))
 
     def set(self, end, **settings):
         """Write files of a NIC: mode, rx_usecs and so on."""
@@ -108,8 +106,10 @@ class Wire:
         for end in (self.a, self.b):
             lines.append(f"""
                 {qemu.enter(end.netns, "vtraffic counters")}
-                cd {end.nic}/queues 2> /dev/null && grep . */* |
-                    sed 's/^/vcoal.{end.dev}./; s/:/=/'
+                cd {end.nic}/queues 2> /dev/null && for file in */*; do
+                    read -r value < $file
+                    echo vcoal.{end.dev}.$file=$value
+                done
                 cd /""")
         return "\n".join(lines)
 
