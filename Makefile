@@ -126,7 +126,7 @@ help:
 	@echo "  make lab-xen            a Xen host with domains (KVER=6.1|6.12)"
 	@echo "  make lab-vhost          vhost-net without a guest (KVER=6.1|6.12|7.2)"
 	@echo "  make lab-kvm            a KVM host with guests (KVER=6.1|6.12|7.2)"
-	@echo "                          without KVER: all, one of them in full"
+	@echo "                          without KVER: all, 6.12 in full"
 	@echo "  make lab-debug          under KASAN, lockdep and other checkers"
 	@echo "  make bench-quick        cost and delay against their targets"
 	@echo "  make bench              everybody under every load (an hour)"
