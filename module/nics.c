@@ -15,7 +15,8 @@
 
 /* Both under vcoal_mutex. */
 static bool vcoal_enabled = true;
-static bool vcoal_frozen;
+/* A bit for each kind of sleep that was announced and is not over. */
+static unsigned long vcoal_frozen;
 
 static struct vcoal_nic *vcoal_nic_find(const struct net_device *dev)
 {
@@ -163,11 +164,11 @@ static struct notifier_block vcoal_netdev_nb = {
 	.notifier_call = vcoal_netdev_event,
 };
 
-static void vcoal_nics_freeze(bool freeze)
+static void vcoal_nics_freeze(unsigned long over, unsigned long announced)
 {
 	rtnl_lock();
 	mutex_lock(&vcoal_mutex);
-	vcoal_frozen = freeze;
+	vcoal_frozen = (vcoal_frozen & ~over) | announced;
 	vcoal_nics_update();
 	mutex_unlock(&vcoal_mutex);
 	rtnl_unlock();
@@ -176,6 +177,10 @@ static void vcoal_nics_freeze(bool freeze)
 /*
  * virtio frees and re-creates queues and NAPIs in its freeze and restore
  * callbacks, with no netdev event: let go of them before, find them after.
+ *
+ * Sleeps may overlap: who opens /dev/snapshot announces hibernation, and may
+ * suspend the machine before freezing it. (One that was announced before this
+ * module came, or never as by kexec's jump, is not noticed.)
  */
 static int vcoal_pm_event(struct notifier_block *nb, unsigned long event,
 			  void *unused)
@@ -184,12 +189,16 @@ static int vcoal_pm_event(struct notifier_block *nb, unsigned long event,
 	case PM_HIBERNATION_PREPARE:
 	case PM_SUSPEND_PREPARE:
 	case PM_RESTORE_PREPARE:
-		vcoal_nics_freeze(true);
+		vcoal_nics_freeze(0, BIT(event));
 		break;
 	case PM_POST_HIBERNATION:
+		vcoal_nics_freeze(BIT(PM_HIBERNATION_PREPARE), 0);
+		break;
 	case PM_POST_SUSPEND:
+		vcoal_nics_freeze(BIT(PM_SUSPEND_PREPARE), 0);
+		break;
 	case PM_POST_RESTORE:
-		vcoal_nics_freeze(false);
+		vcoal_nics_freeze(BIT(PM_RESTORE_PREPARE), 0);
 		break;
 	}
 
@@ -208,7 +217,7 @@ int vcoal_nics_init(void)
 	unsigned int flags;
 	int err;
 
-	/* Not between a suspend's notifiers and its freeze. */
+	/* Not between a suspend's notifiers and its freeze, but see above. */
 	flags = lock_system_sleep();
 	err = register_pm_notifier(&vcoal_pm_nb);
 	if (err)

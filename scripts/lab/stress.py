@@ -232,6 +232,25 @@ class Stress:
             """, 60)
         expect(answer.status == 0, answer.text)
 
+    def sleeps_overlap(self):
+        """Who opened /dev/snapshot announced a sleep that another one's end does
+        not end."""
+        self.load()
+        if self.guest.ask("true < /dev/snapshot").status:
+            raise Skip("no /dev/snapshot")
+        hooked = f"ls {NICS}/*/queues | grep -q rx-"
+        self.guest.run(f"""
+            set -e
+            echo devices > /sys/power/pm_test
+            echo 0 > /sys/module/suspend/parameters/pm_test_delay
+            {hooked}
+            exec 3< /dev/snapshot
+            echo freeze > /sys/power/state
+            if {hooked}; then exit 1; fi
+            exec 3<&-
+            {hooked}
+            """, 60)
+
     def insert_again(self):
         """A few insertions more, for guests with other devices."""
         self.remove()
@@ -261,7 +280,8 @@ class Stress:
                 self.link_down_and_up, self.ring_size, self.xdp,
                 self.namespace_move, self.rename, self.threaded,
                 self.busy_poll, self.two_writers, self.unbind,
-                self.driver_reload, self.suspend, self.remove)
+                self.driver_reload, self.suspend, self.sleeps_overlap,
+                self.remove)
 
 
 class Channels:
