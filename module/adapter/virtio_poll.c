@@ -14,9 +14,11 @@
  * interrupt on with every packet, so while a hold runs it is turned off again
  * behind it, under the same transmit lock.
  *
- * A virtqueue may be touched only while its NAPI is owned (rx) or its transmit
- * lock is held and the queue is not stopped (tx): `ethtool -G` replaces the
- * ring of a queue whose NAPI it has disabled and whose xmit it has stopped.
+ * A virtqueue may be touched only while its NAPI is owned, or its transmit lock
+ * is held and the queue is not stopped: `ethtool -G` replaces the ring of a queue
+ * whose NAPI it has disabled and whose xmit it has stopped. (What the driver does
+ * where it owns neither, in its callback and for a last look behind a completion,
+ * is done here as well, by the same functions.)
  */
 #include "virtio_net.h"
 
@@ -43,8 +45,9 @@ static unsigned int vnet_ops_users;
  * Nothing is lost: while the hold runs, its poll is still to come, and that
  * poll ends the hold before it re-opens the interrupt. So whoever turns the
  * interrupt off here looks again: a hold that ended meanwhile may have been
- * re-opened, and then the driver must be told. A queue that stops after the
- * look gets a new interrupt from the driver.
+ * re-opened, and then the driver must be told. So it must when the queue was
+ * stopped meanwhile, which waits for the interrupt that was just turned off; one
+ * that stops after the second look turns it on again.
  */
 static bool vnet_tx_held(const struct vnet_queue *queue)
 {
@@ -72,9 +75,9 @@ void vnet_callback(struct virtqueue *vq)
 	vcoal_queue_irq(&queue->q);
 	if (vnet_tx_held(queue)) {
 		vnet_vq.disable_cb(vq);
-		/* Off before the look: pairs with smp_mb() in vnet_poll_tx(). */
+		/* Off before the look: pairs with smp_mb() in vnet_serve_tx(). */
 		smp_mb();
-		if (vcoal_hold_running(&queue->q.hold))
+		if (vnet_tx_held(queue))
 			return;
 	}
 	queue->driver_callback(vq);

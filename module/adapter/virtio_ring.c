@@ -76,7 +76,8 @@ void vnet_ring_init(struct vnet_ring *ring, struct virtqueue *vq)
 
 /**
  * vnet_ring_last_used() - how far the driver is
- * @ring: a split ring that the caller may touch; its interrupt stays off
+ * @ring: a split ring that the caller may touch; its interrupt is off but for a
+ *	moment, in which one may come: the NAPI is owned, and polled once more
  */
 u16 vnet_ring_last_used(const struct vnet_ring *ring)
 {
