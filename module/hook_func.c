@@ -64,6 +64,31 @@ static void vcoal_func_forget(struct vcoal_func_hook *hook)
 	hook->theirs = NULL;
 }
 
+static long vcoal_func_inside(const struct vcoal_func_hook *hook)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(hook->inside, cpu));
+
+	return sum;
+}
+
+/* Nobody enters any more: wait for those inside. */
+static void vcoal_func_wait(struct vcoal_func_hook *hooks, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		while (hooks[i].inside && vcoal_func_inside(&hooks[i]))
+			schedule_timeout_uninterruptible(1);
+	synchronize_rcu_tasks();
+	for (i = 0; i < n; i++)
+		if (hooks[i].inside)
+			vcoal_func_forget(&hooks[i]);
+}
+
 /* By name, only what is there now is found: -ENOENT when that is nothing. */
 static int vcoal_func_filter(struct vcoal_func_hook *hook)
 {
@@ -92,10 +117,16 @@ static int vcoal_func_register(struct vcoal_func_hook *hook)
 	hook->ops.func = hook->thunk ?: vcoal_func_thunk;
 	hook->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
 	err = vcoal_func_filter(hook);
-	if (!err)
-		err = register_ftrace_function(&hook->ops);
-	if (err)
+	if (err) {
 		vcoal_func_forget(hook);
+		return err;
+	}
+	err = register_ftrace_function(&hook->ops);
+	if (err) {
+		/* Calls are led to us until ftrace finds the function taken. */
+		synchronize_rcu_tasks();
+		vcoal_func_wait(hook, 1);
+	}
 
 	return err;
 }
@@ -167,17 +198,6 @@ int vcoal_func_hook_all(struct vcoal_func_hook *hooks, int n)
 	return 0;
 }
 
-static long vcoal_func_inside(const struct vcoal_func_hook *hook)
-{
-	long sum = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(*per_cpu_ptr(hook->inside, cpu));
-
-	return sum;
-}
-
 /**
  * vcoal_func_unhook_all() - give functions back and wait for those inside ours
  * @hooks: hooked, or not; the last goes first
@@ -202,13 +222,7 @@ void vcoal_func_unhook_all(struct vcoal_func_hook *hooks, int n)
 	if (!any)
 		return;
 
-	for (i = 0; i < n; i++)
-		while (hooks[i].inside && vcoal_func_inside(&hooks[i]))
-			schedule_timeout_uninterruptible(1);
-	synchronize_rcu_tasks();
-	for (i = 0; i < n; i++)
-		if (hooks[i].inside)
-			vcoal_func_forget(&hooks[i]);
+	vcoal_func_wait(hooks, n);
 }
 
 /**
