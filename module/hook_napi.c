@@ -79,6 +79,19 @@ static bool vcoal_napi_foreign(const struct napi_struct *napi, int budget)
 			   (NAPIF_STATE_NPSVC | NAPIF_STATE_IN_BUSY_POLL));
 }
 
+/*
+ * A busy poller owns the NAPI, as long as it likes (with threaded busy polling
+ * for good): no interrupt is held while it polls. netpoll owns nothing.
+ */
+static int vcoal_napi_poll_foreign(struct vcoal_napi_hook *hook, int budget)
+{
+	if (budget && hook->hold && vcoal_hold_end(hook->hold, ktime_get_ns()))
+		/* As in vnet_serve_tx(). */
+		smp_mb();
+
+	return hook->driver_poll(hook->napi, budget);
+}
+
 static int vcoal_napi_poll(struct napi_struct *napi, int budget)
 {
 	struct vcoal_key *key = vcoal_key_find(napi);
@@ -90,14 +103,14 @@ static int vcoal_napi_poll(struct napi_struct *napi, int budget)
 
 	hook = container_of(key, struct vcoal_napi_hook, key);
 	if (unlikely(vcoal_napi_foreign(napi, budget)))
-		return hook->driver_poll(napi, budget);
+		return vcoal_napi_poll_foreign(hook, budget);
 
 	return hook->poll(hook, budget);
 }
 
 /**
  * vcoal_napi_hook() - run our poll in place of the driver's
- * @hook: zeroed
+ * @hook: zeroed but for its hold
  * @napi: the driver's
  * @poll: ours
  */

@@ -8,6 +8,7 @@
 
 #include <linux/netdevice.h>
 #include <linux/rculist.h>
+#include <vcoal/hold.h>
 
 /**
  * struct vcoal_key - finds the object that embeds it by a driver's pointer
@@ -30,6 +31,8 @@ struct vcoal_key *vcoal_key_find(const void *ptr);
  * @napi: the driver's
  * @driver_poll: its own poll
  * @poll: ours; calls @driver_poll
+ * @hold: ended by a busy poller, who owns @napi then (optional; set by the
+ *	adapter before it is hooked)
  * @gone: @napi is not to be touched any more but by who owns it
  */
 struct vcoal_napi_hook {
@@ -38,6 +41,7 @@ struct vcoal_napi_hook {
 	struct napi_struct *napi;
 	int (*driver_poll)(struct napi_struct *napi, int budget);
 	int (*poll)(struct vcoal_napi_hook *hook, int budget);
+	struct vcoal_hold *hold;
 	bool gone;
 };
 

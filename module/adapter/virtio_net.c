@@ -160,7 +160,7 @@ static int vnet_scan(struct vcoal_nic *nic)
 	struct vnet_nic *vnic;
 	int err;
 
-	/* Xen freezes devices without telling PM notifiers: see nic.c. */
+	/* Xen freezes devices without telling PM notifiers: see nics.c. */
 	if (xen_domain() && !xen_initial_domain())
 		return -EOPNOTSUPP;
 	err = vnet_vq_get();
@@ -209,6 +209,7 @@ static int vnet_hook(struct vcoal_queue *base)
 	/* The key before the callback; pairs with vring_interrupt()'s call. */
 	smp_store_release(&queue->ring.vq->callback, vnet_callback);
 
+	queue->hook.hold = &base->hold;
 	vcoal_napi_hook(&queue->hook, queue->hook.napi,
 			tx ? vnet_poll_tx : vnet_poll_rx);
 	if (tx && !base->index)
