@@ -39,23 +39,25 @@ static u32 vcoal_cpu_share(u64 span_ns, u64 idle_us)
  *
  * A kernel that does not account idle time (nohz=off) counts as busy.
  *
- * Context: BH off: this CPU's record has one user at a time.
+ * Context: BH off: this CPU's record has one user at a time. On PREEMPT_RT
+ * another may come in between, and the answer is then of no use for once.
  *
  * Return: 0..VCOAL_CPU_BUSY_FULL
  */
 u32 vcoal_cpu_busy(u64 now)
 {
 	struct vcoal_cpu *cpu = this_cpu_ptr(&vcoal_cpus);
+	u64 when = READ_ONCE(cpu->when);
 	u64 idle_us;
 
-	if (now < cpu->when + VCOAL_CPU_SPAN_NS)
+	if (now < when + VCOAL_CPU_SPAN_NS)
 		return cpu->busy;
 
 	idle_us = get_cpu_idle_time_us(smp_processor_id(), NULL);
 	if (idle_us == (u64)-1)
 		cpu->busy = VCOAL_CPU_BUSY_FULL;
 	else
-		cpu->busy = vcoal_cpu_share(now - cpu->when,
+		cpu->busy = vcoal_cpu_share(now - when,
 					    idle_us - cpu->idle_us);
 	cpu->when = now;
 	cpu->idle_us = idle_us;

@@ -4,8 +4,8 @@
  *
  * Who may run, under the gate's lock with BH off:
  *
- *  notify, work: the backend of this queue, which does not overlap itself;
- *	process or softirq context, never with interrupts off;
+ *  notify, work: the backend of this queue, whose notify does not overlap
+ *	itself; process or softirq context, never with interrupts off;
  *  release: the hold's timer (softirq), or the watchdog (process);
  *  flush, close: whoever is about to take away what deliver() needs.
  *

@@ -6,8 +6,10 @@
  * owner, the vhost worker), arm() by the same context right after it handed
  * the queue back: a timer that fires earlier finds the queue owned and is
  * spent. So arm() may come late, when the next owner has ended this hold or
- * begun another: it then only serves the queue once more. A marked hold always
- * ends: by that timer, or by whoever owned the queue before it fired.
+ * begun another: it then only serves the queue once more, at the end of this
+ * hold. (Should the other one be shorter, which it is when the length was changed
+ * meanwhile, that is its end, too: there is one timer.) A marked hold always ends:
+ * by that timer, or by whoever owned the queue before it fired.
  *
  * The timer runs in hard interrupt context (softirq on PREEMPT_RT, and after
  * vcoal_hold_soften()) and touches nothing but @release. The watchdog reads

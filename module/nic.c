@@ -99,7 +99,11 @@ struct vcoal_nic *vcoal_nic_new(const char *name, const char *vm_id,
 	list_add_tail(&nic->list, &vm->nics);
 	vcoal_sysfs_link(nic);
 	vcoal_debugfs_nic_add(nic);
-	/* It can be set up now; that it moved or went the core says by itself. */
+	/*
+	 * It can be set up now: who hears of it finds files whose writers wait
+	 * for our caller's locks. That it moved or went the core says by itself,
+	 * before the kset goes: no NIC is left when vcoal_sysfs_exit() runs.
+	 */
 	kobject_uevent(&nic->kobj, KOBJ_ADD);
 
 	return nic;

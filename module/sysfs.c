@@ -3,8 +3,8 @@
  * /sys/kernel/vcoal: one value a file, microseconds at the boundary.
  *
  * Objects leave sysfs under vcoal_mutex (and rtnl), and leaving waits for
- * whoever is inside a file. So no file waits for those locks: it tries, and
- * restarts the system call when it must.
+ * whoever is inside a file. So no file of theirs waits for those locks: it tries,
+ * and restarts the system call when it must.
  */
 #include "sysfs.h"
 

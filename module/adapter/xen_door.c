@@ -169,6 +169,8 @@ void xen_door_gone(struct xev_line *line)
 	spin_lock_irqsave(&door->lock, flags);
 	door->over = true;
 	door->open = false;
+	if (door->shut)
+		vcoal_hold_end(&door->queue->hold, ktime_get_ns());
 	door->shut = false;
 	spin_unlock_irqrestore(&door->lock, flags);
 }

@@ -92,8 +92,15 @@ static void xen_queues_try(struct xen_irqs *irqs, unsigned int num,
 	for (i = 0; i < num; i++) {
 		long offset = (char *)irqs[i].napi - (char *)action->dev_id;
 
-		if (offset > 0 && offset < XEN_NAPI_OFFSET)
-			xen_queue_take(&irqs[i], irq, action->name);
+		if (offset <= 0 || offset >= XEN_NAPI_OFFSET)
+			continue;
+		if (irqs[i].offset && offset > irqs[i].offset)
+			continue;
+		/* What begins closer to the NAPI is what it is in. */
+		if (offset != irqs[i].offset)
+			irqs[i] = (struct xen_irqs){ .napi = irqs[i].napi,
+						     .offset = offset };
+		xen_queue_take(&irqs[i], irq, action->name);
 	}
 }
 

@@ -7,11 +7,13 @@
 /**
  * struct xen_irqs - the interrupts of one queue pair
  * @napi: its NAPI
+ * @offset: from the start of the driver's queue to it, as far as is known
  * @irq: by direction as the driver sees it; both are the same where the two
  *	ends share one event channel, 0 was not found
  */
 struct xen_irqs {
 	struct napi_struct *napi;
+	long offset;
 	unsigned int irq[2];
 };
 
