@@ -160,9 +160,10 @@ class Vmms(Keep):
     NAME, WRITTEN, OTHER = "web, shop", "web,, shop", "db"
     UUIDS = tuple(f"6e3b7cd2-0000-4000-8000-{number:012}" for number in (1, 2))
 
-    def __init__(self, guest):
+    def __init__(self, guest, rounds=1.0):
         super().__init__(guest)
         self._pid = None
+        self._short = rounds < 1
 
     def vm(self):
         return f"{VMS}/pid{self._pid}"
@@ -206,8 +207,9 @@ class Vmms(Keep):
 
     def others(self):
         """Nobody else gets them, whatever he is called."""
-        for name in (self.OTHER, f"../name/{self.NAME}", "web", "local",
-                     self.UUIDS[0], ""):
+        names = (self.UUIDS[0], "", self.OTHER, f"../name/{self.NAME}", "web",
+                 "local")
+        for name in names[:2] if self._short else names:
             self._end()
             self._start(name.replace(",", ",,"),
                         "" if name else self.UUIDS[1])

@@ -41,7 +41,7 @@ class Stress:
         self._known = 0
 
     def _rounds(self, number):
-        return max(4, int(number * self._share))
+        return max(2, int(number * self._share))
 
     def begin(self):
         """Traffic for as long as the guest lives."""

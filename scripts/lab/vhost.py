@@ -288,7 +288,7 @@ class Lab:
 
     def keep(self):
         """Settings that follow a VM."""
-        self._part("keep", keep.Vmms)
+        self._part("keep", lambda guest: keep.Vmms(guest, **self._pace))
 
     def stress(self):
         """Everything that may happen to a VMM."""
