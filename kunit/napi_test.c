@@ -123,4 +123,5 @@ static struct kunit_suite napi_suite = {
 	.name = "vcoal_napi",
 	.test_cases = napi_cases,
 };
+
 kunit_test_suite(napi_suite);

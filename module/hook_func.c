@@ -151,7 +151,8 @@ bool vcoal_func_known(const char *name)
  * A function of a module is not pinned by its hook: the caller watches the
  * module and unhooks before it is gone.
  *
- * Context: process.
+ * Context: process; holds no lock that a replacement may take, as a failure
+ * waits like vcoal_func_unhook_all().
  *
  * Return: 0, -ENOENT where there is no such function, -EBUSY when somebody
  * else has taken it, or another error of ftrace

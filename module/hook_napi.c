@@ -85,9 +85,12 @@ static bool vcoal_napi_foreign(const struct napi_struct *napi, int budget)
  */
 static int vcoal_napi_poll_foreign(struct vcoal_napi_hook *hook, int budget)
 {
-	if (budget && hook->hold && vcoal_hold_end(hook->hold, ktime_get_ns()))
+	/* Who spins here does not ask for the time for nothing. */
+	if (budget && hook->hold && vcoal_hold_running(hook->hold)) {
+		vcoal_hold_end(hook->hold, ktime_get_ns());
 		/* As in vnet_serve_tx(). */
 		smp_mb();
+	}
 
 	return hook->driver_poll(hook->napi, budget);
 }

@@ -271,7 +271,11 @@ static int xev_hook(void)
 	return 0;
 }
 
-/* Waits for every task: not under anybody's lock. */
+/*
+ * Waits for every task, without rtnl. A NIC that comes meanwhile waits for
+ * xev_lock with rtnl held, as it waits where hooking fails: no replacement takes
+ * either.
+ */
 static void xev_unhook_work(struct work_struct *unused)
 {
 	mutex_lock(&xev_lock);
