@@ -3,7 +3,7 @@
 
 from lab.ktap import expect
 
-from . import hosts, kept, oracle, peer, target, workload
+from . import hosts, kept, machine, oracle, peer, target, workload
 
 OPEN, CLOSED = workload.paced(1000), workload.pingpong(1)
 WHO = peer.policy("adaptive", "throughput")
@@ -82,7 +82,32 @@ def kept_results_know_their_sources():
            f"{sorted(names)}")
 
 
+def _tried(*guests):
+    """How often a job is begun whose guests end like this, and how it ends."""
+    left = list(guests)
+    try:
+        said = machine.ended("a test", lambda _: (*left.pop(0), ""))
+    except machine.MachineError:
+        said = None
+    return len(guests) - len(left), said
+
+
+def faults_of_the_emulator_are_repeated():
+    """Some times, and no others are."""
+    good = (machine.DONE, "all is well")
+    ours = (machine.DONE, "BUG: ours EFLAGS: 00000246")
+    silent = ("", "")
+    theirs = ("", "Oops: theirs EFLAGS: 0487eb42")
+    for guests, expected in (((good, good), (1, machine.DONE)),
+                             ((theirs, good), (2, machine.DONE)),
+                             ((ours, good), (1, None)),
+                             ((silent, good), (1, None)),
+                             ([theirs] * 9, (machine.ATTEMPTS, None))):
+        seen = _tried(*guests)
+        expect(seen == expected, f"{guests}: {seen}")
+
+
 CASES = (regret_is_what_exceeds_the_best_hold, slow_answers_are_regret,
          oracle_slows_nobody_down, rivals_are_within_the_bound,
          a_better_rival_is_named, lost_frames_are_told_by_load,
-         kept_results_know_their_sources)
+         kept_results_know_their_sources, faults_of_the_emulator_are_repeated)

@@ -9,6 +9,8 @@ gives the same result, however busy this machine is.
 import hashlib
 import re
 import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 from lab import apt, image, qemu
@@ -17,6 +19,8 @@ from lab.processor import Processor
 SHIFT = 1
 NS_PER_INSTRUCTION = 1 << SHIFT
 LIFE_S = 3600
+ATTEMPTS = 3
+DONE = "@ done 0\n"
 INIT = Path(__file__).parent / "guest" / "init"
 # the soaker is idle beside all others, not only beside those of its session
 APPEND = ("console=ttyS0 loglevel=7 panic=-1 net.ifnames=0 ipv6.disable=1 "
@@ -40,7 +44,9 @@ def initrd(name, boot, module, job, names=image.MODULES):
     return image.save(contents(boot, module, job, names), name)
 
 
-def _command(boot, disk, console, result):
+def _command(boot, disk, console, result, attempt=0):
+    # a word that means nothing makes all that follows happen elsewhere
+    append = " ".join([APPEND, *["again"] * attempt])
     return ["nice", "-n", "10",
             "timeout", "--kill-after=5", str(LIFE_S),
             "qemu-system-x86_64", "-accel", "tcg",
@@ -50,7 +56,7 @@ def _command(boot, disk, console, result):
             "-m", "512", "-nodefaults", "-no-user-config",
             "-display", "none", "-no-reboot",
             "-kernel", str(boot.vmlinuz), "-initrd", str(disk),
-            "-append", APPEND,
+            "-append", append,
             "-serial", f"file:{console}", "-serial", f"file:{result}",
             *qemu.hub_nics(4, qemu.EXACT_NIC)]
 
@@ -73,22 +79,43 @@ def key(boot, job):
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def run(name, boot, disk, options=()):
-    """Boot the guest and wait for its end; returns what its job printed."""
-    apt.install(qemu.PACKAGES)
+def _boot(name, boot, disk, options, attempt):
+    """What the job printed, what the guest's console says, and the emulator."""
     logs = apt.cache_dir("logs")
     console, result = (logs / f"{name}.{kind}" for kind in ("log", "result"))
     result.unlink(missing_ok=True)
     with Processor() as own:
         done = subprocess.run([*own.prefix,
-                               *_command(boot, disk, console, result),
+                               *_command(boot, disk, console, result, attempt),
                                *options], text=True,
                               stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT)
     said = result.read_text(errors="replace") if result.exists() else ""
-    faults = qemu.complaints(console.read_text(errors="replace"))
-    if faults or not said.endswith("@ done 0\n"):
-        raise MachineError("\n".join([f"{name}: job not done, see {console}",
-                                      done.stdout, *faults, said[-500:]]))
-    return said
+
+    return said, console.read_text(errors="replace"), done.stdout
+
+
+def ended(name, attempt):
+    """What a job printed; attempt(0), then (1) and so on, is _boot().
+
+    A fault of the emulator comes again where it came: what is repeated is
+    another run, and it is said.
+    """
+    for number in range(ATTEMPTS):
+        said, console, emulated = attempt(number)
+        faults = qemu.complaints(console)
+        if said.endswith(DONE) and not faults:
+            return said
+        if not qemu.impossible_flags(console):
+            break
+        print(f"# {name}: {qemu.CMPXCHG16B}", file=sys.stderr, flush=True)
+    raise MachineError("\n".join([f"{name}: job not done, see logs/{name}.log",
+                                  emulated, *faults, said[-500:]]))
+
+
+def run(name, boot, disk, options=()):
+    """Boot the guest and wait for its end; returns what its job printed."""
+    apt.install(qemu.PACKAGES)
+
+    return ended(name, partial(_boot, name, boot, disk, options))

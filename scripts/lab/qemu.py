@@ -47,6 +47,7 @@ FAULT = re.compile(r"BUG:|WARNING:|Oops|Call Trace|KASAN|UBSAN|ODEBUG|"
 NO_TIMER = "Could not switch to high resolution mode"
 BUSY = "this machine is so busy that the guest found its timers broken"
 INT3 = "the emulator ran an int3 that was not there"
+CMPXCHG16B = "the emulator gave a program flags that no processor has"
 # of EFLAGS, all that there are
 FLAGS = 0x3fffff & ~(1 << 3 | 1 << 5 | 1 << 15)
 # an out-of-tree module, and one without a signature
