@@ -81,9 +81,10 @@ static bool vcoal_napi_foreign(const struct napi_struct *napi, int budget)
 
 /*
  * A busy poller owns the NAPI, as long as it likes (with threaded busy polling
- * for good): no interrupt is held while it polls. netpoll owns nothing.
+ * for good): no interrupt is held while it polls. netpoll owns nothing. Noinline:
+ * what this needs of the stack, other polls do not.
  */
-static int vcoal_napi_poll_foreign(struct vcoal_napi_hook *hook, int budget)
+static noinline int vcoal_napi_poll_foreign(struct vcoal_napi_hook *hook, int budget)
 {
 	/* Who spins here does not ask for the time for nothing. */
 	if (budget && hook->hold && vcoal_hold_running(hook->hold)) {
