@@ -54,6 +54,13 @@ def _range(symbols):
     return f"{min(symbols):x}-{end:x}"
 
 
+def first_difference(one, other):
+    """Where two texts part."""
+    pairs = zip(one.splitlines(), other.splitlines())
+    return next((f"{line!r}, then {now!r}" for line, now in pairs
+                 if line != now), "one goes on where the other ends")
+
+
 def entries(name, boot, module, peer, load):
     """Entry by function: what the module does while a workload runs."""
     script = job.prepared(peer, 1, SYMBOLS, load.load)
@@ -66,8 +73,10 @@ def entries(name, boot, module, peer, load):
                     if function in POLLS)
     options = ["-plugin", f"{_plugin()},ours={_range(symbols)},"
                f"driver={_range(_symbols(text, DRIVER))},out={counts}{polls}"]
-    if machine.run(name, boot, disk, options) != text:
-        raise ProfileError(f"{name}: not the same with and without plugin")
+    again = machine.run(name, boot, disk, options)
+    if again != text:
+        raise ProfileError(f"{name}: not the same with and without plugin: "
+                           f"{first_difference(text, again)}")
     rows = (line.split() for line in counts.read_text().splitlines())
     return {symbols[int(addr, 16)]: Entry(int(count), int(insns) / int(count))
             for addr, count, insns, _ in rows

@@ -117,7 +117,8 @@ class Quick:
         """The same guest prints the same, to the last byte."""
         once, again = self.repeated
         expect(len(once) > 1000, "printed nothing")
-        expect(once == again, "two runs of one guest differ")
+        expect(once == again, "two runs of one guest differ: "
+               + profile.first_difference(once, again))
 
     def nothing_is_lost(self):
         """By anybody, under any load."""
