@@ -87,7 +87,7 @@ def run(name, boot, disk, job):
                           stderr=subprocess.STDOUT)
     said = result.read_text(errors="replace") if result.exists() else ""
     faults = qemu.complaints(console.read_text(errors="replace"))
-    if faults or not said.endswith("@ done 0\n"):
+    if faults or not said.endswith(machine.DONE):
         raise machine.MachineError("\n".join([
             f"{name}: job not done, see {console}", done.stdout, *faults,
             said[-500:]]))

@@ -283,9 +283,9 @@ class Guest:
 
 
 def batch(*commands):
-    """A command line for several of ip; under all checkers it takes half a
-    second to start it."""
-    return "echo '{}' | ip -batch -".format("\n".join(commands))
+    """A command line for several of ip, which may name variables of the shell;
+    under all checkers it takes half a second to start it."""
+    return 'echo "{}" | ip -batch -'.format("\n".join(commands))
 
 
 def enter(netns, script):

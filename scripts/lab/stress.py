@@ -207,6 +207,9 @@ class Stress:
     def _adopt(self, end):
         """A new netdev appears in the first namespace: bring it home."""
         folder = f"/sys/bus/virtio/devices/{end.virtio}/net"
+        home = qemu.batch(
+            "link set $dev name moving",
+            f"link set moving netns {end.netns} name {end.dev}")
         self.guest.run(f"""
             n=0
             until [ -d {folder} ] || [ $n -gt 100 ]; do
@@ -214,8 +217,7 @@ class Stress:
                 n=$((n + 1))
             done
             dev=$(ls {folder})
-            echo "link set $dev name moving
-            link set moving netns {end.netns} name {end.dev}" | ip -batch -
+            {home}
             """)
 
     def suspend(self):
