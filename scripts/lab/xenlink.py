@@ -10,6 +10,7 @@ from .wire import difference, values
 # those above the first are served at both ends: see xen-start
 PORT_SINK, PORT_ECHO, PORT_DRAIN, PORT_NOISE = 7001, 7002, 7003, 7010
 IDLE_MS = 5000
+PAUSE_US = 200000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,34 +67,43 @@ class Link:
 
     def during(self, function):
         """Call; returns its result, and the changes of all counters."""
-        host, domain = self._counters(self.host), self._counters(self.domain)
+        ends = self.host, self.domain
+        before = [values(end.run(self._count(end))) for end in ends]
         said = function()
-        return (said, difference(host, self._counters(self.host)),
-                difference(domain, self._counters(self.domain)))
+        return (said, *(difference(then, values(end.run(self._count(end))))
+                        for end, then in zip(ends, before)))
 
-    def _counters(self, end):
-        """Those of its vifs, and the module's: consoles are slow."""
-        ours = f"""
-            cd {self.nic}/queues 2> /dev/null &&
-                grep . */* | sed 's/^/vcoal./; s/:/=/'
-            :"""
-        return values(end.run("vtraffic counters | grep vif\n" +
-                              (ours if end is self.keeper else ":")))
+    def _count(self, end):
+        """Script: counters of its vifs, and the module's; consoles are slow."""
+        ours = ""
+        if end is self.keeper:
+            ours = f"""
+                (cd {self.nic}/queues 2> /dev/null &&
+                    grep . */* | sed 's/^/vcoal./; s/:/=/')"""
+        return f"vtraffic counters | grep vif{ours}\n:"
 
-    def _send(self, sender, receiver, address, count, options):
-        """Numbers of sent and received packets, and of those in disorder."""
-        receiver.run(f"rm -f /run/sink\nvtraffic sink {PORT_SINK} "
-                     f"-n {count} -i {IDLE_MS} -o /run/sink")
-        said = sender.run(f"vtraffic send {address} {PORT_SINK} "
-                          f"-n {count} {options}")
-        said += " " + receiver.run("until [ -s /run/sink ]; do usleep 20000; "
-                                   "done\ncat /run/sink")
-        seen = values(said.replace(" ", "\n"))
-        return seen["sent"], seen["received"], seen["reordered"]
+    def _flow(self, sender, receiver, address, count, options, counted=True):
+        """Requests take longer than packets: counters are read in those that
+        are made anyway. A kernel is busy for a while with programs that ended,
+        and a pause costs nothing where time is counted in instructions."""
+        def counters(end):
+            return f"{self._count(end)}\nusleep {PAUSE_US}" if counted else ":"
 
-    def _flow(self, *how):
-        seen, host, domain = self.during(lambda: self._send(*how))
-        return Flow(*seen, host, domain)
+        began = receiver.run(f"rm -f /run/sink\nvtraffic sink {PORT_SINK} "
+                             f"-n {count} -i {IDLE_MS} -o /run/sink\n" +
+                             counters(receiver))
+        sent = sender.run(f"{counters(sender)}\nvtraffic send {address} "
+                          f"{PORT_SINK} -n {count} {options}").splitlines()
+        got = receiver.run("until [ -s /run/sink ]; do usleep 20000; done\n"
+                           "cat /run/sink\n" +
+                           counters(receiver)).splitlines()
+        seen = values("\n".join([sent.pop(), got.pop(0)]).replace(" ", "\n"))
+        change = {receiver: difference(values(began), values("\n".join(got)))}
+        if counted:
+            change[sender] = difference(values("\n".join(sent)), values(
+                sender.run(self._count(sender))))
+        return Flow(seen["sent"], seen["received"], seen["reordered"],
+                    change.get(self.host, {}), change.get(self.domain, {}))
 
     def down(self, count, rate=0, size=64, burst=1):
         """Packets from dom0 to the domain."""
@@ -109,7 +119,7 @@ class Link:
         """Packets each way, all of which must come; nothing is counted."""
         for way in ((self.host, self.domain, self.domain.address),
                     (self.domain, self.host, xenhost.DOM0_ADDRESS)):
-            lossless(Flow(*self._send(*way, count, f"-r {rate}"), {}, {}))
+            lossless(self._flow(*way, count, f"-r {rate}", counted=False))
 
     def ping(self, count, options="", seconds=qemu.REQUEST_S):
         """Round trips from dom0, where the domain echoes."""
