@@ -4,12 +4,12 @@
  *
  * Who may run: end() and mark() are called by the owner of the queue (the NAPI
  * owner, the vhost worker), arm() by the same context right after it handed
- * the queue back: a timer that fires earlier finds the queue owned and is
- * spent. So arm() may come late, when the next owner has ended this hold or
- * begun another: it then only serves the queue once more, at the end of this
- * hold. (Should the other one be shorter, which it is when the length was changed
- * meanwhile, that is its end, too: there is one timer.) A marked hold always ends:
- * by that timer, or by whoever owned the queue before it fired.
+ * the queue back (or by release(), which asks to be called again): a timer that
+ * fires earlier finds the queue owned and is spent. So arm() may come late, when
+ * the next owner has ended this hold or begun another: it then only serves the
+ * queue once more, at the end of this hold. (Should the other one be shorter,
+ * which it is when the length was changed meanwhile, that is its end, too: there
+ * is one timer.) A marked hold always ends: by that, or by who owned the queue.
  *
  * The timer runs in hard interrupt context (softirq on PREEMPT_RT, and after
  * vcoal_hold_soften()) and touches nothing but @release. The watchdog reads
@@ -88,8 +88,9 @@ u64 vcoal_hold_mark(struct vcoal_hold *hold, u64 now, u32 ns)
 
 /**
  * vcoal_hold_arm() - start the timer of a marked hold
- * @hold: the hold; the queue was handed back (napi_complete_done() was true)
- * @until: from vcoal_hold_mark()
+ * @hold: the hold; the queue was handed back (napi_complete_done() was true).
+ *	Or, from release(), that of one that is over: to be called once more
+ * @until: from vcoal_hold_mark(), or when
  */
 void vcoal_hold_arm(struct vcoal_hold *hold, u64 until)
 {

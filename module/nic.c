@@ -209,8 +209,8 @@ int vcoal_nic_open(struct vcoal_nic *nic)
  * @nic: hooked, or half hooked, or not at all
  *
  * The order: restore the pointers, wait for who is still inside, stop the
- * timers that only those could start, let through what a hold kept, and only
- * then free what all of them used.
+ * timers that only those (or they themselves) could start, let through what a
+ * hold kept, and only then free what all of them used.
  */
 void vcoal_nic_close(struct vcoal_nic *nic)
 {

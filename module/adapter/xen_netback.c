@@ -169,7 +169,7 @@ static bool xnb_release(struct vcoal_hold *hold)
 	if (queue->dir == VCOAL_RX)
 		return vcoal_gate_release(hold);
 
-	return xen_door_release(&to_xnb(queue)->door);
+	return xnb_tx_release(to_xnb(queue));
 }
 
 static int xnb_hook(struct vcoal_queue *base)

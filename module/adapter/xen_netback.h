@@ -18,6 +18,7 @@
  * @polling: transmit: the driver's poll runs, completions wait for its end;
  *	under the door's lock
  * @completed: transmit: they do wait; under the door's lock
+ * @waited: transmit: since an earlier poll; under the door's lock
  */
 struct xnb_queue {
 	struct vcoal_gate gate;
@@ -28,6 +29,7 @@ struct xnb_queue {
 	struct xen_door door;
 	bool polling;
 	bool completed;
+	bool waited;
 };
 
 /**
@@ -60,6 +62,7 @@ void xnb_xmit_unhook(struct vcoal_nic *nic);
 void xnb_xmit_forget(struct xnb_nic *xnic);
 void xnb_tx_hook(struct xnb_queue *queue);
 void xnb_tx_unhook(struct xnb_queue *queue);
+bool xnb_tx_release(struct xnb_queue *queue);
 void xnb_tx_kick(struct xnb_queue *queue);
 
 #endif /* _VCOAL_XEN_NETBACK_H */

@@ -9,24 +9,56 @@
  * queue that waits for credit did not ask for events.)
  *
  * Completions interrupt the guest. Those of one poll wait for its end: then
- * one interrupt brings them all, and as polls are as rare as the hold makes
- * them, so are these. They wait no longer than that: a frontend may reap them
- * when it transmits, and the interrupt that comes after that is spurious over
- * there. For the same reason completions from the driver's thread (zero-copy
- * packets that were freed elsewhere) go out at once.
+ * one interrupt brings them all. Few of them wait for the end of the next, when
+ * the events come one hold after another: half of the interrupts are enough, and
+ * only a sender who is out of buffers waits for them. Should no event follow that
+ * hold, its timer runs once more, soon, and tells. The ring asks for one
+ * interrupt until the guest has reaped, so completions of the driver's thread
+ * (zero-copy packets that were freed elsewhere) wait with those of a poll, and
+ * go out at once when there are none. A frontend that takes spurious interrupts
+ * for an attack reaps in its interrupt (Linux since XSA-391), so one that comes
+ * late finds work; older ones may have reaped when they transmitted, and do not
+ * mind.
  *
  * Who may run: the poll and, in it, notify() and eoi(), on one CPU at a time
- * but for a poll's tail; notify() of the driver's thread; gone(). All take the
- * door's lock. Whoever clears @completed under it sends what it stood for; a
- * line goes only after its NAPI, so the end of a poll finds the line alive.
+ * but for a poll's tail; notify() of the driver's thread; the hold's timer, or
+ * the watchdog in its place; polls that are not ours (busy pollers, and what is
+ * left of them after unhook); gone(); detach. All take the door's lock. Whoever
+ * clears @completed under it sends what it stood for, or lets it pass, but for
+ * gone(): nobody is to be told. Is somebody always there to clear it? In a poll
+ * of ours, its end is. Beyond it, they wait only while the door is shut, so a
+ * timer is to come; that one opens the door and comes again, and then it finds a
+ * poll of ours under way, the door shut by another one, or itself to tell. A
+ * poll of others would shut the door, too, and so move that timer: its eoi()
+ * tells. Detach looks when no timer is left. The line goes only after its NAPI,
+ * and not before gone(): who finds @completed set may use it.
  */
 #include <linux/ktime.h>
 #include <vcoal/adapter.h>
 #include "xen_netback.h"
 
+/* A poll that took so many is worth an interrupt: large ones fill half a ring. */
+#define XNB_TELL_FRAMES	8
+
+/* An event that the door kept has led to a poll, and to its end, by then. */
+#define XNB_TELL_NS	(100 * NSEC_PER_USEC)
+
+/* It was not the timer that ended this hold. */
+#define XNB_LOST_NS	NSEC_PER_SEC
+
 static struct xnb_queue *xnb_of_door(struct xev_line *line)
 {
 	return container_of(xen_door_of(line), struct xnb_queue, door);
+}
+
+/* The guest hears of all completions there are. */
+static void xnb_tx_told(struct xnb_queue *queue)
+{
+	lockdep_assert_held(&queue->door.lock);
+
+	queue->completed = false;
+	queue->waited = false;
+	vcoal_queue_irq(&queue->gate.q);
 }
 
 /* Completions go out at once, unless the poll will tell of them. */
@@ -38,7 +70,7 @@ static bool xnb_tx_passes(struct xnb_queue *queue, bool keep)
 	spin_lock_irqsave(&queue->door.lock, flags);
 	passes = !queue->polling;
 	if (passes)
-		vcoal_queue_irq(&queue->gate.q);
+		xnb_tx_told(queue);
 	else if (keep)
 		queue->completed = true;
 	spin_unlock_irqrestore(&queue->door.lock, flags);
@@ -58,11 +90,41 @@ static bool xnb_tx_notify_passes(struct xev_line *line)
 	       xnb_tx_passes(xnb_of_door(line), false);
 }
 
+static void xnb_tx_tell(struct xnb_queue *queue)
+{
+	xnb_tx_told(queue);
+	xev_send(queue->door.line.irq);
+}
+
+static bool xnb_tx_eoi(struct xev_line *line)
+{
+	struct xnb_queue *queue = xnb_of_door(line);
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->door.lock, flags);
+	if (queue->completed && !queue->polling)
+		xnb_tx_tell(queue);
+	spin_unlock_irqrestore(&queue->door.lock, flags);
+
+	return xen_door_eoi(line);
+}
+
+static void xnb_tx_gone(struct xev_line *line)
+{
+	struct xnb_queue *queue = xnb_of_door(line);
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->door.lock, flags);
+	queue->completed = false;
+	spin_unlock_irqrestore(&queue->door.lock, flags);
+	xen_door_gone(line);
+}
+
 static const struct xev_ops xnb_tx_ops = {
 	.notify		= xnb_tx_notify,
-	.eoi		= xen_door_eoi,
+	.eoi		= xnb_tx_eoi,
 	.spurious	= xen_door_spurious,
-	.gone		= xen_door_gone,
+	.gone		= xnb_tx_gone,
 	.notify_passes	= xnb_tx_notify_passes,
 	.eoi_passes	= xen_door_eoi_passes,
 };
@@ -74,14 +136,28 @@ static void xnb_tx_begin(struct xnb_queue *queue)
 	spin_unlock_irq(&queue->door.lock);
 }
 
-static void xnb_tx_end(struct xnb_queue *queue)
+/*
+ * Is another poll to come soon, and worth waiting for? Beside a short hold, the
+ * time until it is clear that there is none would be long.
+ */
+static bool xnb_tx_waits(const struct xnb_queue *queue,
+			 const struct vcoal_served *served)
+{
+	return queue->door.shut && !queue->waited && served->held &&
+	       queue->gate.q.hold.length >= XNB_TELL_NS &&
+	       served->frames < XNB_TELL_FRAMES;
+}
+
+static void xnb_tx_end(struct xnb_queue *queue,
+		       const struct vcoal_served *served)
 {
 	spin_lock_irq(&queue->door.lock);
 	queue->polling = false;
 	if (queue->completed) {
-		queue->completed = false;
-		vcoal_queue_irq(&queue->gate.q);
-		xev_send(queue->door.line.irq);
+		if (xnb_tx_waits(queue, served))
+			queue->waited = true;
+		else
+			xnb_tx_tell(queue);
 	}
 	spin_unlock_irq(&queue->door.lock);
 }
@@ -95,9 +171,9 @@ static int xnb_serve(struct xnb_queue *queue, int budget)
 	served.held = xen_door_enter(&queue->door, served.now);
 	xnb_tx_begin(queue);
 	work = hook->driver_poll(hook->napi, budget);
-	xnb_tx_end(queue);
 	served.frames = work;
 	served.full = work >= budget;
+	xnb_tx_end(queue, &served);
 	vcoal_queue_served(&queue->gate.q, &served);
 
 	return work;
@@ -120,6 +196,38 @@ static int xnb_poll(struct vcoal_napi_hook *hook, int budget)
 	vcoal_queue_count(&queue->gate.q, work, work >= budget);
 
 	return work;
+}
+
+/**
+ * xnb_tx_release() - the hold is over, or has been for a while
+ * @queue: transmit
+ *
+ * A timer that was late, while another poll shut the door, has nothing to do:
+ * the hold that runs has its own. One that was lost is no reason to start it.
+ *
+ * Return: true when this let an event come
+ */
+bool xnb_tx_release(struct xnb_queue *queue)
+{
+	struct vcoal_hold *hold = &queue->gate.q.hold;
+	u64 now = ktime_get_ns();
+	unsigned long flags;
+	bool released, lost;
+
+	lost = vcoal_hold_due(hold, now - XNB_LOST_NS);
+	released = vcoal_hold_due(hold, now) &&
+		   xen_door_release(&queue->door);
+
+	spin_lock_irqsave(&queue->door.lock, flags);
+	if (queue->completed && !queue->polling && !queue->door.shut) {
+		if (released && !lost)
+			vcoal_hold_arm(hold, now + XNB_TELL_NS);
+		else
+			xnb_tx_tell(queue);
+	}
+	spin_unlock_irqrestore(&queue->door.lock, flags);
+
+	return released;
 }
 
 /**
@@ -154,5 +262,9 @@ void xnb_tx_unhook(struct xnb_queue *queue)
 void xnb_tx_kick(struct xnb_queue *queue)
 {
 	vcoal_key_del(&queue->hook.key);
+	spin_lock_irq(&queue->door.lock);
+	if (queue->completed)
+		xnb_tx_tell(queue);
+	spin_unlock_irq(&queue->door.lock);
 	xen_door_remove(&queue->door);
 }

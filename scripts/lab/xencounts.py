@@ -12,6 +12,8 @@ from .xenlink import lossless, total
 PACKETS = 500
 RATE = 2000
 HOLD_US = 4000
+# completions of three packets wait for others, those of ten or more do not
+FEW_US, MANY_US = 1500, 5000
 KEPT = 10000
 ROOT = "/sys/kernel/vcoal"
 # nothing is exact while a kernel that has just booted is busy with itself
@@ -107,6 +109,32 @@ class Counts:
                    f"{direction}: {seen} interrupts for {PACKETS} packets")
         kicks = total(flow.host, f"irq.{self.domain.vif}-q", "-tx")
         expect(kicks <= 1.2 * PACKETS / ratio, f"{kicks} events of the guest")
+
+    def completions_share_interrupts(self):
+        """Few packets of one event wait for those of the next, many do not."""
+        files = "/sys/bus/xen/devices/vif-0/xenbus"
+        ask = f"cat {files}/spurious_events {files}/jiffies_eoi_delayed"
+        before, seen = self.domain.run(ask), []
+        for hold in (FEW_US, MANY_US):
+            self._hold(tx_usecs=hold)
+            flow = lossless(self.link.up(PACKETS, RATE))
+            kicks = total(flow.host, f"irq.{self.domain.vif}-q", "-tx")
+            irqs = self._irqs(flow, "tx")
+            expect(irqs == self._ours(flow, "tx", "irqs"), f"{irqs} were seen")
+            seen.append(f"{kicks} events, {irqs} interrupts")
+            few = kicks / 2 - 2 <= irqs <= 0.65 * kicks
+            expect(few if hold == FEW_US else close(irqs, kicks), str(seen))
+        after = self.domain.run(ask)
+        expect(before == after, f"in the guest: {before} -> {after}")
+
+    def last_completions_are_told(self):
+        """What no event follows does not wait for one."""
+        self._hold(tx_usecs=FEW_US)
+        for _ in range(2):
+            flow = lossless(self.link.up(3, RATE))
+            kicks = total(flow.host, f"irq.{self.domain.vif}-q", "-tx")
+            irqs = self._irqs(flow, "tx")
+            expect(kicks == irqs == 2, f"{kicks} events, {irqs} interrupts")
 
     def delay_is_bounded(self):
         """On average no packet waited longer than the hold."""
@@ -230,7 +258,8 @@ class Counts:
         """In the order in which they must run."""
         return (self.create, self.stock_driver, self.insertion,
                 self.counters_agree, self.observing_changes_nothing,
-                self.holds, self.delay_is_bounded, self.rx_frames,
+                self.holds, self.completions_share_interrupts,
+                self.last_completions_are_told, self.delay_is_bounded, self.rx_frames,
                 self.first_packet_is_not_held, self.idle_costs_nothing,
                 self.no_penalty, self.none_is_lost, self.round_trips,
                 self.streams,
