@@ -323,6 +323,9 @@ class Counts:
                 self.removal_restores)
 
 
+# hang on no kernel, so that one series is enough
+POLICIES = ("every_policy", "adaptive_lets_go_when_a_loop_closes")
+
 # What a device can do decides what the module offers.
 VARIANTS = {
     "packed ring": ("packed=on", {"rx-usecs", "tx-usecs"}, {"rx-frames"}),

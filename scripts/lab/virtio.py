@@ -42,6 +42,9 @@ class Lab:
             ktap.expect(not faults, "\n".join(faults[:40]))
         self._case(part, clean_console)
 
+    def _in_full(self):
+        return self._pace.get("rounds", 1.0) == 1.0
+
     def counts(self):
         """Interrupts, exactly."""
         nics = qemu.hub_nics(2, exact=True)
@@ -49,7 +52,8 @@ class Lab:
             wire = Wire(guest)
             wire.connect()
             for case in counts.Counts(wire).cases():
-                self._case("counts", case)
+                if self._in_full() or case.__name__ not in counts.POLICIES:
+                    self._case("counts", case)
             self._quiet("counts", guest)
 
     def variants(self):
