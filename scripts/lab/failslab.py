@@ -7,6 +7,7 @@ must end in a clean error or in success; at the end nothing may have leaked and
 the kernel may not have complained.
 """
 
+import dataclasses
 import re
 import textwrap
 from functools import partial
@@ -141,4 +142,5 @@ def _run(report, boot, initrd, part):
 def under_checkers(report, boot, module):
     """What takes one processor, and what takes all: see debug.py."""
     initrd = _initrd(boot, module)
+    boot = dataclasses.replace(boot, options="")
     return [partial(_run, report, boot, initrd, part) for part in PARTS], []

@@ -63,11 +63,13 @@ def rounds(name, names):
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """A kernel that can be booted: vmlinuz, and modules with modules.dep."""
+    """A kernel that can be booted: vmlinuz, modules with modules.dep, and what
+    more its command line takes."""
     name: str
     release: str
     vmlinuz: Path
     modules: Path
+    options: str = ""
 
 
 def known(name):

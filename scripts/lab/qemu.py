@@ -148,8 +148,12 @@ class Guest:
         append = ("console=ttyS0 loglevel=7 panic=-1 net.ifnames=0 "
                   "ipv6.disable=1 mitigations=off nokaslr "
                   "rcupdate.rcu_expedited=1")
-        # the kernel's test of its timer is of no use where time stands still
-        append += " norandmaps" if self._exact else " no_timer_check"
+        # the kernel's test of its timer is of no use where time stands still;
+        # nor is its doubt of the clocks of several emulated processors, which are
+        # one: what it takes instead makes them wait for each other
+        append += (" norandmaps" if self._exact else
+                   " no_timer_check tsc=reliable")
+        append += self._image.options
         return [*DIE_WITH_US, *self._prefix,
                 "timeout", "--kill-after=5", str(LIFE_S),
                 "qemu-system-x86_64", *self._time_arguments(),

@@ -174,7 +174,8 @@ def multiboot(boot, initrd, cpus=1, options=""):
     size = f"{_dom0_mb(boot)}M"
     xen = (f"{XEN} dom0_mem={size},max:{size} "
            f"dom0_max_vcpus={cpus}{options}")
-    kernel = f"{vmlinux.extract(boot)} console=hvc0 loglevel=7 {KERNEL}"
+    kernel = (f"{vmlinux.extract(boot)} console=hvc0 loglevel=7 {KERNEL}"
+              f"{boot.options}")
     if boot.name == DEBUG:
         kernel += KERNEL_DEBUG
     return {"-M": "pc", "-cpu": "qemu64", "-kernel": str(unpacked() / "xen"),
@@ -191,7 +192,7 @@ def config(boot, name, mac):
         memory = {_domain_mb(boot)}
         vcpus = 1
         vif = [ "{VIFS},mac={mac}" ]
-        extra = "console=hvc0 quiet loglevel=1 lab_port=hvc0 {KERNEL}"
+        extra = "console=hvc0 quiet loglevel=1 lab_port=hvc0 {KERNEL}{boot.options}"
         on_crash = "destroy"
         """)
 
