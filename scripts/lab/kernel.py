@@ -234,8 +234,12 @@ def _compile(name, flavour, purpose, fill, module, args):
 
 
 def build(name, flavour="amd64", args=(), purpose=""):
-    """vcoal.ko for a series; returns (its path, what the compiler said)."""
-    return _compile(name, flavour, purpose, _sync, "vcoal.ko", args)
+    """vcoal.ko for a series; returns (its path, what the compiler said).
+
+    With the warnings that scrutinise() asks for: what that built is not built
+    again.
+    """
+    return _compile(name, flavour, purpose, _sync, "vcoal.ko", ["W=1", *args])
 
 
 def build_helper(name, folder):
@@ -255,10 +259,9 @@ def scrutinise(name, flavour):
     """Build from nothing with every warning on; returns the warnings."""
     apt.install(["sparse"])
     root, _ = headers(name, flavour)
-    here, _ = _place(root, release(name, flavour), "-matrix")
+    here, _ = _place(root, release(name, flavour), "")
     shutil.rmtree(here)
     here.mkdir()
-    _, said = build(name, flavour, ["W=1", "C=2", "CF=-Wsparse-error"],
-                    "-matrix")
+    _, said = build(name, flavour, ["C=2", "CF=-Wsparse-error"])
     return "\n".join(line for line in said.splitlines()
                      if re.search(r"warning|error", line, re.I))

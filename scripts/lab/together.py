@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 def run(narrow, wide=()):
     """Call what takes one processor side by side, then, one after the other,
-    what takes all of them; raises what one of them raised.
+    what takes all of them; raises what one of them raised, returns what they
+    did.
 
     The longest of the narrow ones should come first.
     """
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         futures = [pool.submit(job) for job in narrow]
-    for future in futures:
-        future.result()
-    for job in wide:
-        job()
+    return [*(future.result() for future in futures),
+            *(job() for job in wide)]

@@ -161,7 +161,8 @@ def run(names, parts=ALL):
     those that need the whole machine.
     """
     report = ktap.Report()
-    labs = [_lab(report, name, names) for name in names]
+    labs = together.run([partial(_lab, report, name, names)
+                         for name in names])
     together.run([partial(lab.run, part) for part in parts if part in EXACT
                   for lab in labs],
                  [partial(lab.run, part) for lab in labs for part in parts

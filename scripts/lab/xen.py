@@ -155,7 +155,8 @@ def run_debug():
 def run(names, parts=ALL):
     """The lab on each named series; True when all is well."""
     report = ktap.Report()
-    labs = [_lab(report, name, names) for name in names]
+    labs = together.run([partial(_lab, report, name, names)
+                         for name in names])
     together.run([partial(lab.run, part) for part in parts
                   for number, lab in enumerate(labs)
                   if not number or part in SHORT])
