@@ -404,6 +404,35 @@ static void a_try_in_vain_is_short(struct kunit *test)
 	}
 }
 
+/* Nor are they in vain where a frame interrupts again and again. */
+static void a_hold_gathers_more_than_frames(struct kunit *test)
+{
+	struct traffic load = { .parts = 16 };
+	struct asked asked;
+
+	for (load.gap_ns = 80000; load.gap_ns <= 480000; load.gap_ns += 50000) {
+		traffic_start(test, &asked, "adaptive", BOUND_NS);
+		traffic_run(&asked, &load, 3 * SOON);
+		KUNIT_EXPECT_GT(test, traffic_run(&asked, &load, SETTLED),
+				SETTLED * 9 / 10);
+	}
+}
+
+/* But one pause does not end that hold, and many do: no check would. */
+static void parts_are_forgotten_in_silence(struct kunit *test)
+{
+	const struct traffic rare = { .gap_ns = 100 * NSEC_PER_MSEC };
+	const struct traffic load = { .gap_ns = 480000, .parts = 16 };
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	traffic_run(&asked, &load, SETTLED);
+	traffic_run(&asked, &rare, 1);
+	KUNIT_EXPECT_GT(test, traffic_run(&asked, &load, 40), 35);
+	traffic_run(&asked, &rare, 20);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 0);
+}
+
 /* Unless what was to be held has gone: when it is soon there again, it is held. */
 static void a_load_that_goes_is_not_in_vain(struct kunit *test)
 {
@@ -776,6 +805,8 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(a_loop_is_tried_gently),
 	KUNIT_CASE(a_stream_is_tried_twice),
 	KUNIT_CASE(a_try_in_vain_is_short),
+	KUNIT_CASE(a_hold_gathers_more_than_frames),
+	KUNIT_CASE(parts_are_forgotten_in_silence),
 	KUNIT_CASE(a_load_that_goes_is_not_in_vain),
 	KUNIT_CASE(a_dear_timer_must_gather_more),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),

@@ -19,6 +19,7 @@
  * @gathers: what waits shares frames, and the NIC carries twice as much
  * @timer_cost: of a hold, beyond what a timer of this kernel costs
  * @burst: frames that come at once, if not one
+ * @parts: interrupts of a frame, if not one; of one that is held there is one
  */
 struct traffic {
 	const char *name;
@@ -27,6 +28,7 @@ struct traffic {
 	bool gathers;
 	u32 timer_cost;
 	u32 burst;
+	u32 parts;
 };
 
 static inline void traffic_desc(const struct traffic *load, char *desc)
@@ -78,17 +80,18 @@ static inline void traffic_window(const struct traffic *load, u32 hold_ns,
 	s->nic_bytes = s->bytes;
 	if (load->gathers && hold_ns)
 		s->nic_bytes = 2 * 64 * s->window_ns / load->gap_ns;
-	if (!hold_ns) {
+	if (!hold_ns || !gathers)
 		s->irqs = s->frames / burst;
-	} else if (gathers) {
+	if (gathers) {
 		s->holds = (u32)s->window_ns / hold_ns;
 		s->held_frames = s->frames;
-	} else {
-		s->irqs = s->frames / burst;
+	} else if (hold_ns) {
 		s->holds = s->irqs;
 		s->empty_holds = s->irqs;
 	}
 	s->polls = s->irqs + s->holds;
+	if (!hold_ns)
+		s->irqs *= max(load->parts, 1U);
 	s->ring_peak = max(hold_ns / gap_ns, 1U) * burst;
 }
 

@@ -10,7 +10,8 @@
  *
  * Signals: overhead per frame (interrupts, timers and polls, weighted with
  * what they cost) and frames per millisecond, both per window, and whether
- * holds release more than one frame each.
+ * holds release more than one frame each. (Large frames of a Xen guest are completed
+ * part by part: there a hold saves interrupts though it releases no frame.)
  *
  * Steps: OFF measures the queue without a hold. TRY holds for some windows:
  * did it pay? HOLD keeps what paid for as long as it pays. CHECK lets go for
@@ -143,6 +144,7 @@ static void adaptive_keep(struct adaptive_state *st,
 	st->wait_ns = windows * min_t(u64, now->sample->window_ns, NSEC_PER_SEC);
 	st->anew = 0;
 	st->faster = 0;
+	st->even = adaptive_has_parts(st) ? st->off.cost : ADAPTIVE_BREAK_EVEN;
 	adaptive_enter(st, ADAPTIVE_HOLD, VCOAL_REASON_GROW);
 }
 
@@ -292,7 +294,7 @@ static bool adaptive_pays(struct adaptive_state *st,
 			  const struct meter_reading *now)
 {
 	s32 cost = min(now->work / now->sample->frames, METER_COST_MAX);
-	s32 gain = clamp(ADAPTIVE_BREAK_EVEN - cost, -ADAPTIVE_CREDIT_STEP,
+	s32 gain = clamp(st->even - cost, -ADAPTIVE_CREDIT_STEP,
 			 ADAPTIVE_CREDIT_STEP);
 
 	if (gain >= 0) {
@@ -318,6 +320,9 @@ static void adaptive_in_hold(struct adaptive_state *st,
 
 	if (adaptive_silent(now->sample)) {
 		meter_clear(&st->meter);
+		/* Nothing but rare frames: they may be others, and no check comes. */
+		if (st->stale)
+			st->even = ADAPTIVE_BREAK_EVEN;
 		st->stale = 1;
 	}
 	/* The first few frames after silence are not what a check compares with. */

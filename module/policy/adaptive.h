@@ -43,7 +43,7 @@
 #define ADAPTIVE_CHECKS		512U	/* no extra check beyond these, ... */
 #define ADAPTIVE_CHECK_COST	384U	/* one adds this, a window takes 1 */
 #define ADAPTIVE_CREDIT		160	/* six windows that do not pay */
-#define ADAPTIVE_BREAK_EVEN	(s32)(METER_NOT_HELD - 6)	/* overhead */
+#define ADAPTIVE_BREAK_EVEN	(METER_NOT_HELD - 6U) /* overhead */
 #define ADAPTIVE_CREDIT_STEP	40	/* most that one window moves it */
 #define ADAPTIVE_WORTH		3U	/* saving per loss of rate */
 #define ADAPTIVE_LOSS		20U	/* 1/1024: loss that nobody feels */
@@ -80,6 +80,7 @@ enum adaptive_verdict {
  * @lack: how sure it is that the load fell
  * @lone: how sure it is that a hold releases one frame; below 0, none
  * @credit: how sure it is that holding pays
+ * @even: overhead of a frame below which it does
  * @rest: polls until the next decision
  * @fresh: the next window belongs half to the phase before
  * @phase: enum adaptive_phase
@@ -117,6 +118,7 @@ struct adaptive_state {
 	u32 batch;
 	u32 odd;
 	u16 checks;
+	u16 even;
 	u8 fails;
 	u8 length;
 	u8 level;

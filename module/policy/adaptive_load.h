@@ -126,15 +126,23 @@ static inline void adaptive_release(struct adaptive_state *st,
 		st->lone = 0;
 }
 
+/* Does a frame take more than twice what one needs: several interrupts? */
+static inline bool adaptive_has_parts(const struct adaptive_state *st)
+{
+	return st->off.cost > 2 * METER_NOT_HELD;
+}
+
 /*
  * So many released none, and none was to be expected: less than a frame comes while
- * one lasts. Where more should come, something else may have gone wrong.
+ * one lasts. Where more should come, something else may have gone wrong. And where
+ * frames have parts, there is more to gather than frames.
  */
 static inline bool adaptive_vain(const struct adaptive_state *st)
 {
 	u64 come = (u64)st->max_ns * st->off.rate >> 20 >> st->level;
 
-	return st->lone <= -ADAPTIVE_VAIN && come < METER_RATE(1);
+	return st->lone <= -ADAPTIVE_VAIN && come < METER_RATE(1) &&
+	       !adaptive_has_parts(st);
 }
 
 /*

@@ -17,7 +17,7 @@
 #define METER_EMPTY	7U	/* that finds none */
 #define METER_FRAME	220U	/* sender and receiver, without payload */
 #define METER_BYTES	50U	/* payload bytes that cost one unit */
-/* The overhead of a frame that is not held: nothing is dearer that pays. */
+/* The overhead of a frame that is not held, unless it has several interrupts. */
 #define METER_NOT_HELD	(METER_IRQ + METER_POLL)
 
 /* Rates are counted in sixteenths of a frame per millisecond. */
