@@ -18,7 +18,8 @@
  * @polling: transmit: the driver's poll runs, completions wait for its end;
  *	under the door's lock
  * @completed: transmit: they do wait; under the door's lock
- * @waited: transmit: since an earlier poll; under the door's lock
+ * @waited: transmit: since an earlier poll, or since none was under way: the next
+ *	end tells; under the door's lock
  */
 struct xnb_queue {
 	struct vcoal_gate gate;

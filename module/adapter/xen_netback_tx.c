@@ -11,14 +11,17 @@
  * Completions interrupt the guest. Those of one poll wait for its end: then
  * one interrupt brings them all. Few of them wait for the end of the next, when
  * the events come one hold after another: half of the interrupts are enough, and
- * only a sender who is out of buffers waits for them. Should no event follow that
- * hold, its timer runs once more, soon, and tells. The ring asks for one
- * interrupt until the guest has reaped, so completions of the driver's thread
- * (zero-copy packets that were freed elsewhere) wait with those of a poll, and
- * go out at once when there are none. A frontend that takes spurious interrupts
- * for an attack reaps in its interrupt (Linux since XSA-391), so one that comes
- * late finds work; older ones may have reaped when they transmitted, and do not
- * mind.
+ * only a sender who is out of buffers waits for them. Of all packets but the
+ * smallest the driver maps pages, and its thread completes these one by one when
+ * they were freed elsewhere. Those wait, too: for the end of a poll under way or,
+ * while the door is shut, of the next. Should no event follow that hold, its timer
+ * runs once more, soon, and tells. Where neither is to come, and beside holds that
+ * are short, they go out at once; and those of the thread beside ones so long
+ * that a ring full of large packets would wait, too. The ring asks for one
+ * interrupt until the guest has reaped, so all that wait share it. A frontend
+ * that takes spurious interrupts for an attack reaps in its interrupt (Linux
+ * since XSA-391), so one that comes late finds work; older ones may have reaped
+ * when they transmitted, and do not mind.
  *
  * Who may run: the poll and, in it, notify() and eoi(), on one CPU at a time
  * but for a poll's tail; notify() of the driver's thread; the hold's timer, or
@@ -26,12 +29,14 @@
  * left of them after unhook); gone(); detach. All take the door's lock. Whoever
  * clears @completed under it sends what it stood for, or lets it pass, but for
  * gone(): nobody is to be told. Is somebody always there to clear it? In a poll
- * of ours, its end is. Beyond it, they wait only while the door is shut, so a
- * timer is to come; that one opens the door and comes again, and then it finds a
- * poll of ours under way, the door shut by another one, or itself to tell. A
- * poll of others would shut the door, too, and so move that timer: its eoi()
- * tells. Detach looks when no timer is left. The line goes only after its NAPI,
- * and not before gone(): who finds @completed set may use it.
+ * of ours, its end is. Beyond it, they begin to wait only while the door is shut
+ * and nobody detaches, so a timer is to come; that one opens the door and comes
+ * again, and then it finds a poll of ours under way, the door shut by another
+ * one, or itself to tell. A poll of others would shut the door, too, and so move
+ * that timer: its eoi() tells. Detach keeps the door open first: from there on
+ * the thread passes, or a last poll of ours tells; it looks when neither that nor
+ * a timer is left. The line goes only after its NAPI, and not before gone(): who
+ * finds @completed set may use it.
  */
 #include <linux/ktime.h>
 #include <vcoal/adapter.h>
@@ -40,8 +45,14 @@
 /* A poll that took so many is worth an interrupt: large ones fill half a ring. */
 #define XNB_TELL_FRAMES	8
 
-/* An event that the door kept has led to a poll, and to its end, by then. */
+/*
+ * An event that the door kept has led to a poll, and to its end, by then. Nothing
+ * waits for more than the end of its poll beside a shorter hold.
+ */
 #define XNB_TELL_NS	(100 * NSEC_PER_USEC)
+
+/* Nor does what the thread completes between polls beside a longer one. */
+#define XNB_LARGE_NS	NSEC_PER_MSEC
 
 /* It was not the timer that ended this hold. */
 #define XNB_LOST_NS	NSEC_PER_SEC
@@ -61,18 +72,39 @@ static void xnb_tx_told(struct xnb_queue *queue)
 	vcoal_queue_irq(&queue->gate.q);
 }
 
-/* Completions go out at once, unless the poll will tell of them. */
+/*
+ * Is a hold's end to come, and its timer? Beside a short one, the time until it is
+ * clear that no poll follows would be long.
+ */
+static bool xnb_tx_holds(const struct xnb_queue *queue)
+{
+	const struct xen_door *door = &queue->door;
+
+	return door->open && door->shut &&
+	       queue->gate.q.hold.length >= XNB_TELL_NS;
+}
+
+/* The same for the driver's thread. */
+static bool xnb_tx_holds_large(const struct xnb_queue *queue)
+{
+	return xnb_tx_holds(queue) &&
+	       queue->gate.q.hold.length <= XNB_LARGE_NS;
+}
+
+/* Completions go out at once, unless a poll or a hold's end will tell of them. */
 static bool xnb_tx_passes(struct xnb_queue *queue, bool keep)
 {
 	unsigned long flags;
 	bool passes;
 
 	spin_lock_irqsave(&queue->door.lock, flags);
-	passes = !queue->polling;
-	if (passes)
+	passes = !queue->polling && !xnb_tx_holds_large(queue);
+	if (passes) {
 		xnb_tx_told(queue);
-	else if (keep)
+	} else if (keep) {
+		queue->waited |= !queue->polling;
 		queue->completed = true;
+	}
 	spin_unlock_irqrestore(&queue->door.lock, flags);
 
 	return passes;
@@ -136,15 +168,11 @@ static void xnb_tx_begin(struct xnb_queue *queue)
 	spin_unlock_irq(&queue->door.lock);
 }
 
-/*
- * Is another poll to come soon, and worth waiting for? Beside a short hold, the
- * time until it is clear that there is none would be long.
- */
+/* Is another poll to come soon, and worth waiting for? */
 static bool xnb_tx_waits(const struct xnb_queue *queue,
 			 const struct vcoal_served *served)
 {
-	return queue->door.shut && !queue->waited && served->held &&
-	       queue->gate.q.hold.length >= XNB_TELL_NS &&
+	return xnb_tx_holds(queue) && !queue->waited && served->held &&
 	       served->frames < XNB_TELL_FRAMES;
 }
 

@@ -5,6 +5,8 @@ Time is counted in instructions there, hypervisor included, so these cases
 compare counts without regard to how busy this machine is.
 """
 
+from functools import partial
+
 from .ktap import Skip, expect
 from .xenheld import none_is_lost
 from .xenlink import lossless, total
@@ -14,6 +16,8 @@ RATE = 2000
 HOLD_US = 4000
 # completions of three packets wait for others, those of ten or more do not
 FEW_US, MANY_US = 1500, 5000
+# of large packets under that hold, by TCP
+LARGE_US, LARGE = 256, (100, 65536)
 KEPT = 10000
 ROOT = "/sys/kernel/vcoal"
 # nothing is exact while a kernel that has just booted is busy with itself
@@ -126,6 +130,22 @@ class Counts:
             expect(few if hold == FEW_US else close(irqs, kicks), str(seen))
         after = self.domain.run(ask)
         expect(before == after, f"in the guest: {before} -> {after}")
+
+    def large_packets_share_interrupts(self):
+        """dom0's thread completes a large packet part by part: they wait, even
+        where the domain need not wait for its processor."""
+        weigh = f"xl sched-credit2 -d {self.domain.name} -w"
+        irqs = []
+        self.host.run(f"{weigh} 65535\nxl sched-credit2 -s -r 0")
+        try:
+            for hold in (0, LARGE_US):
+                self._hold(tx_usecs=hold)
+                _, _, seen = self.link.during(partial(self.link.stream_up,
+                                                      *LARGE))
+                irqs.append(total(seen, "irq.vif0-q", "-tx"))
+        finally:
+            self.host.run(f"{weigh} 256\nxl sched-credit2 -s -r 1000")
+        expect(irqs[1] < irqs[0] / 3, f"{irqs} interrupts")
 
     def last_completions_are_told(self):
         """What no event follows does not wait for one."""
@@ -261,6 +281,7 @@ class Counts:
         return (self.create, self.stock_driver, self.insertion,
                 self.counters_agree, self.observing_changes_nothing,
                 self.holds, self.completions_share_interrupts,
+                self.large_packets_share_interrupts,
                 self.last_completions_are_told, self.delay_is_bounded,
                 self.rx_frames,
                 self.first_packet_is_not_held, self.idle_costs_nothing,

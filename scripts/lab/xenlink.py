@@ -127,10 +127,16 @@ class Link:
                              f"{PORT_ECHO} -n {count} {options}", seconds)
         return values(said.replace(" ", "\n"))
 
+    def _stream(self, sender, address, count, size):
+        said = sender.run(f"vtraffic stream {address} {PORT_DRAIN} "
+                          f"-n {count} -s {size}")
+        expect(f"bytes={count * size}" in said, said)
+
+    def stream_up(self, count, size):
+        """TCP from the domain to dom0."""
+        self._stream(self.domain, xenhost.DOM0_ADDRESS, count, size)
+
     def streams(self, count, size):
         """TCP one way, then the other."""
-        for sender, address in ((self.host, self.domain.address),
-                                (self.domain, xenhost.DOM0_ADDRESS)):
-            said = sender.run(f"vtraffic stream {address} {PORT_DRAIN} "
-                              f"-n {count} -s {size}")
-            expect(f"bytes={count * size}" in said, said)
+        self._stream(self.host, self.domain.address, count, size)
+        self.stream_up(count, size)

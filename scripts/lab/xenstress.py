@@ -10,7 +10,7 @@ import textwrap
 
 from . import qemu, xenhost
 from .ktap import expect
-from .xenlink import PORT_NOISE
+from .xenlink import PORT_DRAIN, PORT_NOISE
 
 NICS = "/sys/kernel/vcoal/vms/dom*/nics"
 HOLD_US = 8000
@@ -199,18 +199,34 @@ class Stress:
         self._renew()
 
     def removal_while_held(self):
-        """The module goes while everything is held as long as it can be."""
-        self.host.run(f"""
-            set -e
-            n=0
-            while [ $n -lt 10 ]; do
-                n=$((n + 1))
+        """The module goes while everything is held: as long as it can be, or as
+        long as completions of large packets wait, which are under way then."""
+        self.domain.run(f"""
+            rm -f /run/over
+            touch /run/tcp
+            (while [ -e /run/tcp ]; do
+                vtraffic stream {xenhost.DOM0_ADDRESS} {PORT_DRAIN} \
+                    -n 50 -s 65536
+                usleep 20000
+            done
+            touch /run/over) > /dev/null 2>&1 &
+            """)
+        for hold in (10000, 1000) * 3:
+            self.host.run(f"""
                 insmod /vcoal.ko
-                {HOLD.replace(str(HOLD_US), "10000")}
+                {HOLD.replace(str(HOLD_US), str(hold))}
                 usleep 50000
                 rmmod vcoal
+                """, 300)
+        self.domain.run("""
+            rm /run/tcp
+            n=0
+            until [ -e /run/over ]; do
+                n=$((n + 1))
+                [ $n -lt 100 ] || exit 1
+                usleep 100000
             done
-            """, 1800)
+            """)
 
     def _wait_until_gone(self):
         self.host.run("""
