@@ -61,6 +61,11 @@ def rounds(name, names):
     return 1.0 if name == MAIN or len(names) == 1 else ROUNDS_OF_OTHERS
 
 
+def in_full(share):
+    """Is it the share of the series that everything runs on?"""
+    return share == 1.0
+
+
 @dataclasses.dataclass(frozen=True)
 class Image:
     """A kernel that can be booted: vmlinuz, modules with modules.dep, and what

@@ -43,7 +43,7 @@ class Lab:
         self._case(part, clean_console)
 
     def _in_full(self):
-        return self._pace.get("rounds", 1.0) == 1.0
+        return kernel.in_full(self._pace["rounds"])
 
     def counts(self):
         """Interrupts, exactly."""

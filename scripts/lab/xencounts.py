@@ -7,6 +7,7 @@ compare counts without regard to how busy this machine is.
 
 from functools import partial
 
+from . import kernel
 from .ktap import Skip, expect
 from .xenheld import none_is_lost
 from .xenlink import lossless, total
@@ -277,7 +278,7 @@ class Counts:
     def cases(self):
         """In the order in which they must run. Policies hang on no kernel: one
         series is enough for them."""
-        policies = (self.every_policy,) if self._rounds == 1.0 else ()
+        policies = (self.every_policy,) if kernel.in_full(self._rounds) else ()
         return (self.create, self.stock_driver, self.insertion,
                 self.counters_agree, self.observing_changes_nothing,
                 self.holds, self.completions_share_interrupts,

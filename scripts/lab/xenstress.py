@@ -211,8 +211,9 @@ class Stress:
             done
             touch /run/over) > /dev/null 2>&1 &
             """)
-        for hold in (10000, 1000) * 3:
+        for hold in (10000, 1000) * 5:
             self.host.run(f"""
+                set -e
                 insmod /vcoal.ko
                 {HOLD.replace(str(HOLD_US), str(hold))}
                 usleep 50000
