@@ -103,6 +103,29 @@ static void checks_what_it_measured(struct kunit *test)
 	KUNIT_EXPECT_NE(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
 }
 
+/* Nor while the rate rises: what it was before would make that look like a loop. */
+static void checks_no_rising_load(struct kunit *test)
+{
+	const struct traffic few = { .gap_ns = 500000 };
+	const struct traffic load = { .gap_ns = 111000 };
+	struct vcoal_sample silence;
+	struct asked asked;
+	u32 i;
+
+	traffic_window(&few, NSEC_PER_MSEC, &silence);
+	silence.window_ns = NSEC_PER_SEC;
+	for (i = 1; i < 16; i++) {
+		traffic_start(test, &asked, "adaptive", NSEC_PER_MSEC);
+		traffic_run(&asked, &load, 100);
+		KUNIT_ASSERT_EQ(test, asked.last.params.hold_ns, NSEC_PER_MSEC);
+		traffic_ask(&asked, &silence);
+		traffic_run(&asked, &few, i);
+		traffic_run(&asked, &load, 60);
+		KUNIT_EXPECT_EQ_MSG(test, asked.last.params.hold_ns,
+				    NSEC_PER_MSEC, "%u windows of few", i);
+	}
+}
+
 /* Nor does traffic answer a try, or a check, when it pauses meanwhile. */
 static void a_pause_is_no_answer(struct kunit *test)
 {
@@ -789,6 +812,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE_PARAM(does_not_hold_what_comes_rarely, sparse_gen_params),
 	KUNIT_CASE(does_not_try_for_ever),
 	KUNIT_CASE(checks_what_it_measured),
+	KUNIT_CASE(checks_no_rising_load),
 	KUNIT_CASE(a_pause_is_no_answer),
 	KUNIT_CASE(a_trickle_is_no_answer),
 	KUNIT_CASE(a_pause_ends_a_try),

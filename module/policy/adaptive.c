@@ -330,9 +330,13 @@ static void adaptive_in_hold(struct adaptive_state *st,
 		st->stale = 0;
 	if (!st->wait_ns && st->meter.steady >= ADAPTIVE_STEADY &&
 	    !st->stale && !now->limits->trial) {
-		meter_result(&st->meter, &st->on);
-		adaptive_check(st, now);
-		return;
+		if (!adaptive_more(now, st->meter.mean)) {
+			meter_result(&st->meter, &st->on);
+			adaptive_check(st, now);
+			return;
+		}
+		/* More would come without a hold, too: that is measured first. */
+		meter_clear(&st->meter);
 	}
 	pays = adaptive_pays(st, now);
 	meter_fade(&st->meter, ADAPTIVE_TRIAL_MAX);

@@ -82,6 +82,12 @@ static inline bool adaptive_other(const struct adaptive_state *st,
 	return known && meter_differs(now->rate, known);
 }
 
+/* A quarter more than that rate, and than chance makes of few frames. */
+static inline bool adaptive_more(const struct meter_reading *now, u32 known)
+{
+	return now->rate > known + known / 4 + METER_RATE(1);
+}
+
 /*
  * When all let go, a higher rate would pass for that of a loop that was held up: so
  * behind a pause a quarter more is another load. But once, until a hold pays: a loop
@@ -90,10 +96,8 @@ static inline bool adaptive_other(const struct adaptive_state *st,
 static inline bool adaptive_faster(const struct adaptive_state *st,
 				   const struct meter_reading *now)
 {
-	u32 known = adaptive_known(st);
-
 	return st->phase == ADAPTIVE_CHECK && !st->faster && !st->anew &&
-	       now->rate > known + known / 4 + METER_RATE(1);
+	       adaptive_more(now, adaptive_known(st));
 }
 
 /* Frames of a window that are more than a rate brings: a step of a CUSUM. */
