@@ -86,6 +86,7 @@ class Study:
 
     The class of a hypervisor says what a host does, and has figures of it.
     """
+    also = ()   # loads behind those that all hosts have
 
     def __init__(self, adapter, rates, each_ns, phases=PHASES):
         self.phases = phases
@@ -175,7 +176,7 @@ class Study:
         """All loads on everybody, or on those named beside stock; what came
         out, and the loads."""
         rates = self.sustained_rates()
-        loads = hostload.everything(rates)
+        loads = (*hostload.everything(rates), *self.also)
         peers = [who for who in everybody
                  if not names or who.name in names or who == peer.STOCK]
         self.run(peers, loads)

@@ -28,6 +28,19 @@ domain() {
 	/bin/ip neigh replace "10.79.0.1$1" lladdr "$2" dev xenbr0
 }
 
+# threads NICE: how netback's threads that copy to domains share dom0's processor
+threads() {
+	ps | awk '/\[vif[0-9.]+-q[0-9]+-guest/ { print $1 }' |
+		xargs renice -n "$1" -p
+}
+
+# threads_first LOAD: the same, but they wait for nobody
+threads_first() {
+	threads -19
+	"$@"
+	threads 19
+}
+
 # prepare: what kernels put off at boot must not be measured
 prepare() {
 	xen-start
