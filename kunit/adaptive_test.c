@@ -103,7 +103,10 @@ static void checks_what_it_measured(struct kunit *test)
 	KUNIT_EXPECT_NE(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
 }
 
-/* Nor while the rate rises: what it was before would make that look like a loop. */
+/*
+ * Nor while the rate rises: what it was before would make that look like a loop.
+ * Behind 16 of these windows the check begins among them, and the load within it.
+ */
 static void checks_no_rising_load(struct kunit *test)
 {
 	const struct traffic few = { .gap_ns = 500000 };
@@ -123,6 +126,32 @@ static void checks_no_rising_load(struct kunit *test)
 		traffic_run(&asked, &load, 60);
 		KUNIT_EXPECT_EQ_MSG(test, asked.last.params.hold_ns,
 				    NSEC_PER_MSEC, "%u windows of few", i);
+	}
+}
+
+/* But what rises again and again is checked: it may be a loop. */
+static void checks_what_never_stops_rising(struct kunit *test)
+{
+	const struct traffic few = { .gap_ns = 111000 };
+	const struct traffic many = { .gap_ns = 40000 };
+	struct vcoal_sample sample;
+	struct asked asked;
+	u32 i, first, checks;
+
+	/* Whichever window of three it is that a check is due in. */
+	for (first = 100; first < 103; first++) {
+		traffic_start(test, &asked, "adaptive", NSEC_PER_MSEC);
+		traffic_run(&asked, &few, first);
+		for (i = checks = 0; i < 3000; i++) {
+			traffic_window(i % 3 ? &few : &many,
+				       asked.last.params.hold_ns, &sample);
+			/* not as many in every hold */
+			sample.ring_peak = 0;
+			traffic_ask(&asked, &sample);
+			checks += asked.last.pause;
+		}
+		KUNIT_EXPECT_GT_MSG(test, checks, 0, "behind %u windows",
+				    first);
 	}
 }
 
@@ -813,6 +842,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(does_not_try_for_ever),
 	KUNIT_CASE(checks_what_it_measured),
 	KUNIT_CASE(checks_no_rising_load),
+	KUNIT_CASE(checks_what_never_stops_rising),
 	KUNIT_CASE(a_pause_is_no_answer),
 	KUNIT_CASE(a_trickle_is_no_answer),
 	KUNIT_CASE(a_pause_ends_a_try),

@@ -144,6 +144,7 @@ static void adaptive_keep(struct adaptive_state *st,
 	st->wait_ns = windows * min_t(u64, now->sample->window_ns, NSEC_PER_SEC);
 	st->anew = 0;
 	st->faster = 0;
+	st->rises = 0;
 	st->even = adaptive_has_parts(st) ? st->off.cost : ADAPTIVE_BREAK_EVEN;
 	adaptive_enter(st, ADAPTIVE_HOLD, VCOAL_REASON_GROW);
 }
@@ -330,12 +331,14 @@ static void adaptive_in_hold(struct adaptive_state *st,
 		st->stale = 0;
 	if (!st->wait_ns && st->meter.steady >= ADAPTIVE_STEADY &&
 	    !st->stale && !now->limits->trial) {
-		if (!adaptive_more(now, st->meter.mean)) {
+		if (st->rises >= ADAPTIVE_RISES ||
+		    !adaptive_more(now, st->meter.mean)) {
 			meter_result(&st->meter, &st->on);
 			adaptive_check(st, now);
 			return;
 		}
-		/* More would come without a hold, too: that is measured first. */
+		/* The load itself rises: measure that before letting go. */
+		st->rises++;
 		meter_clear(&st->meter);
 	}
 	pays = adaptive_pays(st, now);

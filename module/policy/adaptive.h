@@ -16,6 +16,7 @@
 #define ADAPTIVE_CHECK_FEW	8U	/* never halved */
 #define ADAPTIVE_FRAMES		32U	/* frames that make a comparison */
 #define ADAPTIVE_STEADY		3U	/* windows without a jump of the rate */
+#define ADAPTIVE_RISES		3U	/* times that a check waits for a rising rate */
 #define ADAPTIVE_SPACING	64U	/* a check takes 1/64 of the time */
 #define ADAPTIVE_DOUBT		4U	/* 1/4 of it while in doubt */
 #define ADAPTIVE_REST_NS	16384000000ULL /* between checks of what passed all */
@@ -98,6 +99,7 @@ enum adaptive_verdict {
  *	check, until the next window, which counts whatever it is
  * @anew: all was begun anew, and nothing has paid since
  * @faster: so it was as more came behind a check that paused
+ * @rises: times that the next check has waited for the rate to rise no more
  * @scout: levels that the hold is shorter by than the one to be tried behind it
  */
 struct adaptive_state {
@@ -128,6 +130,7 @@ struct adaptive_state {
 	u8 stale;
 	u8 anew;
 	u8 faster;
+	u8 rises;
 	u8 scout;
 };
 

@@ -82,7 +82,7 @@ static inline bool adaptive_other(const struct adaptive_state *st,
 	return known && meter_differs(now->rate, known);
 }
 
-/* A quarter more than that rate, and than chance makes of few frames. */
+/* More than that by a quarter, and by a frame a millisecond, which may be chance. */
 static inline bool adaptive_more(const struct meter_reading *now, u32 known)
 {
 	return now->rate > known + known / 4 + METER_RATE(1);
