@@ -30,8 +30,9 @@ lost nothing and the processor was not full ({rates}).
 `tcp-down-64` is as fast as dom0's scheduler makes netback's thread wait: it and the
 sender share a processor, and messages gather while the thread waits for it.  With a
 hold the thread takes less of the processor, so it waits less, and frames are smaller.
-In `tcp-down-64-first` the thread waits for nobody (renice), as where dom0 has a
-processor for it.
+In `tcp-down-64-first` the thread goes before the sender (renice): a message at a time
+then, unless something waits, the worst that can happen to a host that holds nothing.
+A dom0 with more processors was not measured.
 
 """ + hosts.TARGETS + """## Interrupts of the domains per 1000 packets
 

@@ -28,13 +28,15 @@ domain() {
 	/bin/ip neigh replace "10.79.0.1$1" lladdr "$2" dev xenbr0
 }
 
-# threads NICE: how netback's threads that copy to domains share dom0's processor
+# threads BY: raise how nice netback's threads are that copy to domains
 threads() {
-	ps | awk '/\[vif[0-9.]+-q[0-9]+-guest/ { print $1 }' |
-		xargs renice -n "$1" -p
+	local pids
+	pids=$(ps | awk '/\[vif[0-9.]+-q[0-9]+-gu/ { print $1 }')
+	[ -n "$pids" ] || exit 1
+	renice -n "$1" -p $pids
 }
 
-# threads_first LOAD: the same, but they wait for nobody
+# threads_first LOAD: with these threads before all others of dom0
 threads_first() {
 	threads -19
 	"$@"
