@@ -124,7 +124,9 @@ class Stress:
                 echo $function >> set_ftrace_filter || :
             done 2> /dev/null
             grep -q xev_send set_ftrace_filter
-            for tracer in function function_graph; do
+            grep -qw function available_tracers
+            for tracer in $(grep -ow "function\\|function_graph" \\
+                            available_tracers); do
                 echo $tracer > current_tracer
                 sleep 2
                 grep -q xev_send trace
