@@ -330,16 +330,10 @@ static void adaptive_in_hold(struct adaptive_state *st,
 	if (st->stale && st->meter.frames >= ADAPTIVE_FRAMES)
 		st->stale = 0;
 	if (!st->wait_ns && st->meter.steady >= ADAPTIVE_STEADY &&
-	    !st->stale && !now->limits->trial) {
-		if (st->rises >= ADAPTIVE_RISES ||
-		    !adaptive_more(now, st->meter.mean)) {
-			meter_result(&st->meter, &st->on);
-			adaptive_check(st, now);
-			return;
-		}
-		/* The load itself rises: measure that before letting go. */
-		st->rises++;
-		meter_clear(&st->meter);
+	    !st->stale && !now->limits->trial && !adaptive_rises(st, now)) {
+		meter_result(&st->meter, &st->on);
+		adaptive_check(st, now);
+		return;
 	}
 	pays = adaptive_pays(st, now);
 	meter_fade(&st->meter, ADAPTIVE_TRIAL_MAX);

@@ -88,6 +88,19 @@ static inline bool adaptive_more(const struct meter_reading *now, u32 known)
 	return now->rate > known + known / 4 + METER_RATE(1);
 }
 
+/* The load itself rises: measure that before letting go, but not for ever. */
+static inline bool adaptive_rises(struct adaptive_state *st,
+				  const struct meter_reading *now)
+{
+	if (st->rises >= ADAPTIVE_RISES || !adaptive_more(now, st->meter.mean))
+		return false;
+
+	st->rises++;
+	meter_clear(&st->meter);
+
+	return true;
+}
+
 /*
  * When all let go, a higher rate would pass for that of a loop that was held up: so
  * behind a pause a quarter more is another load. But once, until a hold pays: a loop
