@@ -658,6 +658,75 @@ static void holds_when_a_loop_opens(struct kunit *test)
 	KUNIT_EXPECT_GT(test, asked.last.params.hold_ns, 0);
 }
 
+/* A loop that bears a quarter of the hold, or a sixteenth, and no more. */
+static void bears_a_quarter(struct asked *asked, u32 windows)
+{
+	struct vcoal_sample sample;
+	u32 hold_ns;
+
+	while (windows--) {
+		hold_ns = asked->last.params.hold_ns;
+		sample = (struct vcoal_sample) {
+			.window_ns = NSEC_PER_MSEC,
+			.frames = hold_ns > BOUND_NS ? 20 : 40,
+			.irqs = hold_ns ? 0 : 20,
+			.holds = hold_ns ? NSEC_PER_MSEC / hold_ns : 0,
+			.ring_size = 256,
+			.timer_cost = VCOAL_TIMER_COST,
+		};
+		sample.held_frames = hold_ns ? sample.frames : 0;
+		sample.polls = sample.irqs + sample.holds;
+		sample.bytes = 64 * sample.frames;
+		sample.nic_bytes = sample.bytes;
+		traffic_ask(asked, &sample);
+	}
+}
+
+/*
+ * What comes in its place is held for longer: from the next check on, or from one
+ * of those behind it where its rate does not tell that it is another load.
+ */
+static void holds_longer_when_a_loop_opens(struct kunit *test)
+{
+	const struct traffic other = { .gap_ns = 50000 };
+	const struct traffic alike = { .gap_ns = 25000 };
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	bears_a_quarter(&asked, 2 * REST);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	traffic_run(&asked, &other, 2 * REST);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 4 * BOUND_NS);
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	bears_a_quarter(&asked, 2 * REST);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	traffic_run(&asked, &alike, 16 * REST);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 4 * BOUND_NS);
+}
+
+/* But not for ever where one that is longer would be shortened again. */
+static void rests_when_a_loop_opens(struct kunit *test)
+{
+	const struct traffic flood = { .gap_ns = 3000 };
+	struct vcoal_sample sample;
+	struct asked asked;
+	u32 i, held = 0;
+
+	traffic_start(test, &asked, "adaptive", 16 * BOUND_NS);
+	bears_a_quarter(&asked, 2 * REST);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+	for (i = 0; i < 14 * REST; i++) {
+		held += i >= 2 * REST && asked.last.params.hold_ns;
+		traffic_window(&flood, asked.last.params.hold_ns, &sample);
+		/* The end of which is no reason. */
+		sample.ring_size = 4096;
+		traffic_ask(&asked, &sample);
+	}
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 2 * BOUND_NS);
+	KUNIT_EXPECT_GT(test, held, 12 * REST - REST / 10);
+}
+
 /* Each check is longer than the one before: not without end. */
 static void rests_for_minutes(struct kunit *test)
 {
@@ -873,6 +942,8 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(shortens_the_hold_of_a_crowded_ring),
 	KUNIT_CASE_PARAM(lets_go_when_a_loop_closes, closed_gen_params),
 	KUNIT_CASE_PARAM(holds_when_a_loop_opens, slower_gen_params),
+	KUNIT_CASE(holds_longer_when_a_loop_opens),
+	KUNIT_CASE(rests_when_a_loop_opens),
 	KUNIT_CASE(rests_for_minutes),
 	KUNIT_CASE(lets_go_while_the_vm_pauses),
 	KUNIT_CASE(begins_nothing_during_a_trial),

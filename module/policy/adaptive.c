@@ -13,18 +13,18 @@
  * holds release more than one frame each. (Large frames of a Xen guest are completed
  * part by part: there a hold saves interrupts though it releases no frame.)
  *
- * Steps: OFF measures the queue without a hold. TRY holds for some windows:
- * did it pay? HOLD keeps what paid for as long as it pays. CHECK lets go for
- * some windows to see whether the rate rises: then the loop is closed, and a
- * quarter of the hold is tried, unless each hold released a single frame. What
- * does not pay goes back to OFF and backs off exponentially, unless the load
- * rises well above the one that was judged, or falls well below it. A loop of
- * one shows while it is tried: each hold releases a frame, and far fewer come. So
- * where a poll finds one frame, a try begins with a short hold, which slows such a
- * loop least, and goes on with the long one when a hold releases more than one.
- * CHECKs are rarer and longer the more of them were passed, so that a queue
- * at rest is left alone; but a load that is not the one that was judged is
- * checked at once.
+ * Steps: OFF measures the queue without a hold. TRY holds for some windows: did it
+ * pay? HOLD keeps what paid for as long as it pays. CHECK lets go for some windows
+ * to see whether the rate rises: then the loop is closed, and a quarter of the
+ * hold is tried, unless each hold released a single frame, and a longer one again
+ * when another load passes. What does not pay goes back to OFF and backs off
+ * exponentially, unless the load rises well above the one that was judged, or
+ * falls well below it. A loop of one shows while it is tried: each hold releases a
+ * frame, and far fewer come. So where a poll finds one frame, a try begins with a
+ * short hold, which slows such a loop least, and goes on with the long one when a
+ * hold releases more than one. CHECKs are rarer and longer the more of them were
+ * passed, so that a queue at rest is left alone; but a load that is not the one
+ * that was judged is checked at once.
  *
  * A round trip passes several queues of a VM, and while one holds it up, none
  * of the others gets faster when it lets go. So a CHECK is one of all queues
@@ -50,6 +50,7 @@
 #include "adaptive.h"
 #include "adaptive_fit.h"
 #include "adaptive_load.h"
+#include "adaptive_pace.h"
 #include "adaptive_verdict.h"
 
 static_assert(sizeof(struct adaptive_state) <= VCOAL_POLICY_STATE);
@@ -160,10 +161,11 @@ static void adaptive_pass(struct adaptive_state *st,
 		st->wait_ns = ADAPTIVE_REST_NS;
 }
 
-/* A closed loop: a shorter hold may still do. */
+/* A closed loop: a shorter hold may still do, as it did before a longer one. */
 static void adaptive_shorten(struct adaptive_state *st)
 {
-	u8 level = st->level + 2;
+	u8 back = !st->bore && st->longer ? st->longer : 2;
+	u8 level = st->level + back;
 
 	/* One frame a hold: a shorter one releases no more. */
 	if (st->batch == 1 || st->max_ns >> level < ADAPTIVE_HOLD_MIN_NS) {
@@ -171,20 +173,21 @@ static void adaptive_shorten(struct adaptive_state *st)
 		return;
 	}
 	st->shut = level;
+	st->bore = st->off.rate;
 	adaptive_try(st, level, VCOAL_REASON_SHRINK);
 }
 
-/* At rest a decision about every two to six milliseconds will do. */
-static void adaptive_rest(struct adaptive_state *st,
-			  const struct vcoal_sample *s)
+/* Who bears this is another load, and may bear more: see the next check. */
+static void adaptive_lengthen(struct adaptive_state *st)
 {
-	if (!st->wait_ns || st->excess || st->lack)
-		st->rest = 0;
-	else if (s->window_ns < 2 * NSEC_PER_MSEC)
-		st->rest = clamp(2U * st->rest, ADAPTIVE_REST,
-				 ADAPTIVE_REST_MAX);
-	else if (s->window_ns > 6 * NSEC_PER_MSEC)
-		st->rest = max(st->rest / 2U, ADAPTIVE_REST);
+	u8 level = max_t(u8, st->level - min_t(u8, st->level, 2),
+			 adaptive_enough(st));
+
+	st->longer = st->level - level;
+	st->shut = level;
+	st->bore = 0;
+	st->dares = 0;
+	adaptive_try(st, level, VCOAL_REASON_GROW);
 }
 
 static void adaptive_in_off(struct adaptive_state *st,
@@ -275,6 +278,8 @@ static void adaptive_in_check(struct adaptive_state *st,
 		adaptive_shorten(st);
 	else if (verdict == ADAPTIVE_SPARSE)
 		adaptive_reject(st, VCOAL_REASON_SPARSE);
+	else if (verdict == ADAPTIVE_PAYS && adaptive_bears_more(st))
+		adaptive_lengthen(st);
 	else
 		adaptive_pass(st, now, verdict == ADAPTIVE_DOUBTFUL);
 }
@@ -430,26 +435,6 @@ static void adaptive_sanitise(struct adaptive_state *st)
 {
 	st->level &= ADAPTIVE_LEVEL_MASK;
 	st->reason = min_t(u8, st->reason, VCOAL_REASON_COUNT - 1);
-}
-
-/*
- * How long are others to wait? The last window may have been a pause. Holds make
- * the windows of a dense loop longer: its try goes on saying so. In a sparse one
- * they would all wait for longer than it is worth.
- */
-static u32 adaptive_trial(const struct adaptive_state *st,
-			  const struct vcoal_sample *s)
-{
-	bool dense = st->phase == ADAPTIVE_CHECK &&
-		     st->on.rate > ADAPTIVE_WINDOW_FRAMES;
-	u32 most = dense ? ADAPTIVE_WINDOW_NS : ADAPTIVE_WINDOW_MAX_NS;
-	u32 windows = st->fresh ? st->length + 1U : ADAPTIVE_AHEAD;
-
-	if (!s->frames ||
-	    (!st->fresh && st->off.rate <= ADAPTIVE_WINDOW_FRAMES))
-		return 0;
-
-	return min_t(u64, s->window_ns, most) * windows;
 }
 
 static struct vcoal_decision adaptive_answer(const struct adaptive_state *st,

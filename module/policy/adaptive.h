@@ -22,6 +22,7 @@
 #define ADAPTIVE_REST_NS	16384000000ULL /* between checks of what passed all */
 #define ADAPTIVE_BACKOFF_NS	256000000ULL /* then 2 s, then 16 s */
 #define ADAPTIVE_BACKOFFS	2U	/* times the backoff grows, by 8 */
+#define ADAPTIVE_DARES		8U	/* of these before a longer hold is tried */
 #define ADAPTIVE_SURGE		METER_RATE(12)	/* frames too many */
 #define ADAPTIVE_LACK		METER_RATE(12)	/* frames too few */
 #define ADAPTIVE_LASTS		256U	/* ms of all frames, missing to half of them */
@@ -93,6 +94,8 @@ enum adaptive_verdict {
  * @length: windows of the next check
  * @level: the hold is @max_ns >> @level
  * @shut: least level that a closed loop bears
+ * @longer: levels by which it was the last time
+ * @bore: its rate without a hold; 0 when a longer one is tried since
  * @alike: holds in a row with @batch frames
  * @lonelies: how often @lone let go and the rate did not rise
  * @stale: after silence: of a hold, until some frames were measured; of a try or a
@@ -100,6 +103,7 @@ enum adaptive_verdict {
  * @anew: all was begun anew, and nothing has paid since
  * @faster: so it was as more came behind a check that paused
  * @rises: times that the next check has waited for the rate to rise no more
+ * @dares: checks at rest that passed since
  * @scout: levels that the hold is shorter by than the one to be tried behind it
  */
 struct adaptive_state {
@@ -119,18 +123,21 @@ struct adaptive_state {
 	u8 reason;
 	u32 batch;
 	u32 odd;
+	u32 bore;
 	u16 checks;
 	u16 even;
 	u8 fails;
 	u8 length;
 	u8 level;
 	u8 shut;
+	u8 longer;
 	u8 alike;
 	u8 lonelies;
 	u8 stale;
 	u8 anew;
 	u8 faster;
 	u8 rises;
+	u8 dares;
 	u8 scout;
 };
 

@@ -9,6 +9,7 @@
 #include <linux/minmax.h>
 #include <vcoal/policy.h>
 #include "adaptive.h"
+#include "adaptive_load.h"
 #include "meter.h"
 
 /* The shortest part of the bound in which so many frames come: METER_RATE(). */
@@ -37,6 +38,28 @@ static inline u8 adaptive_scout(const struct adaptive_state *st)
 	return adaptive_level(st, METER_RATE(3) / 2);
 }
 
+/*
+ * May a longer hold do by now, where a loop bore this one and no more? The rate is
+ * another one; or it may be another load for all that the rate says, which is asked at
+ * some checks. Only of a check at rest: a loop that is fast now and slow then bears
+ * more half of the time.
+ */
+static inline bool adaptive_bears_more(struct adaptive_state *st)
+{
+	/* Or is it short because so many come? */
+	if (!st->shut || st->level != st->shut ||
+	    st->level <= adaptive_enough(st))
+		return false;
+	if (!st->bore)
+		return true;
+	if (st->length <= ADAPTIVE_TRIAL_MAX)
+		return false;
+
+	return adaptive_exceeds(st->off.rate, st->bore) ||
+	       adaptive_exceeds(st->bore, st->off.rate) ||
+	       ++st->dares >= ADAPTIVE_DARES;
+}
+
 /* As short as batches well, but not longer than a closed loop bears. */
 static inline void adaptive_fit(struct adaptive_state *st,
 				const struct vcoal_sample *s)
@@ -48,6 +71,7 @@ static inline void adaptive_fit(struct adaptive_state *st,
 	    st->level < ADAPTIVE_LEVELS) {
 		st->level++;
 		st->shut = st->level;
+		st->bore = st->off.rate;
 		st->reason = VCOAL_REASON_RING;
 	} else if (s->held_frames > 2 * batch && st->level < ADAPTIVE_LEVELS) {
 		st->level++;

@@ -83,9 +83,14 @@ static inline bool adaptive_other(const struct adaptive_state *st,
 }
 
 /* More than that by a quarter, and by a frame a millisecond, which may be chance. */
+static inline bool adaptive_exceeds(u32 rate, u32 known)
+{
+	return rate > known + known / 4 + METER_RATE(1);
+}
+
 static inline bool adaptive_more(const struct meter_reading *now, u32 known)
 {
-	return now->rate > known + known / 4 + METER_RATE(1);
+	return adaptive_exceeds(now->rate, known);
 }
 
 /* The load itself rises: measure that before letting go, but not for ever. */

@@ -432,6 +432,7 @@ static const struct {
 	CASE(adaptive_rests_for_minutes),
 	CASE(adaptive_lets_go_when_a_loop_closes),
 	CASE(adaptive_holds_when_a_loop_opens),
+	CASE(adaptive_holds_longer_when_a_loop_opens),
 	CASE(adaptive_holds_what_pauses),
 	CASE(adaptive_leaves_room_in_the_ring),
 	CASE(adaptive_obeys_the_budget),

@@ -17,6 +17,9 @@
 #define REACTION_NS	(10 * NSEC_PER_MSEC)
 #define RESONANT_NS	(600 * NSEC_PER_MSEC)
 #define HOLD_NS		(40 * NSEC_PER_MSEC)
+#define SHUT_NS		(8 * NSEC_PER_SEC)
+#define LONGER_NS	(20 * NSEC_PER_SEC)	/* the next check at rest */
+#define HIDES_NS	(9 * LONGER_NS)		/* or some more of them */
 #define PAUSES_NS	(2 * NSEC_PER_SEC)
 #define PAUSES_REGRET	0.15
 
@@ -166,6 +169,79 @@ void adaptive_holds_when_a_loop_opens(void)
 	}
 	printf("# %u streams: not held for %.1f ms at most\n", shown,
 	       worst / 1e6);
+}
+
+/* How long the stream behind a loop is held for less than the bound. */
+static u64 shut_ns(void)
+{
+	u64 full = 0;
+	u32 i;
+
+	for (i = 0; i < res.nr_steps && i < SIM_STEPS; i++) {
+		full = res.steps[i].when;
+		if (full >= SHUT_NS && res.steps[i].hold_ns >= scen.limits.max_ns)
+			return full - SHUT_NS;
+	}
+
+	return SIM_NEVER;
+}
+
+/* What is held before the turn. */
+static u32 loop_hold_ns(void)
+{
+	u32 i, hold_ns = 0;
+
+	for (i = 0; i < res.nr_steps && res.steps[i].when < SHUT_NS; i++)
+		hold_ns = res.steps[i].hold_ns;
+
+	return hold_ns;
+}
+
+/*
+ * A loop that bears part of the bound becomes a stream that bears all of it, and a
+ * short hold pays there, too.
+ */
+void adaptive_holds_longer_when_a_loop_opens(void)
+{
+	static const u32 clients[] = { 2, 4, 8, 16, 32, 64 };
+	static const u32 answers_us[] = { 200, 400, 800 };
+	struct sim_source *loop, *stream;
+	u64 limit, took, worst = 0;
+	u32 i, hold_ns, shown = 0;
+	bool hides;
+
+	for (i = 0; i < ARRAY_SIZE(clients) * ARRAY_SIZE(answers_us) * 2; i++) {
+		one_source(&scen, SRC_WINDOW, 0, class_us[2 + i % 2],
+			   HELD_OUT_SEED);
+		loop = &scen.sources[0];
+		loop->clients = clients[i / 2 % ARRAY_SIZE(clients)];
+		loop->rtt_ns = 1000 *
+			answers_us[i / 2 / ARRAY_SIZE(clients)];
+		loop->intra_ns = 5000;
+		loop->stop_ns = SHUT_NS;
+		stream = scenario_add(&scen, SRC_PACED);
+		stream->rate = 20000;
+		stream->start_ns = SHUT_NS;
+		/* Of the same rate: it could be the loop. */
+		hides = fabs(stream->rate * loop->rtt_ns / 1e9 /
+			     loop->clients - 1) < 0.3;
+		limit = hides ? HIDES_NS : LONGER_NS;
+		scen.duration_ns = SHUT_NS + limit;
+		sim_run(&scen, &vcoal_policy_adaptive, &res);
+		hold_ns = loop_hold_ns();
+		if (!hold_ns || hold_ns == scen.limits.max_ns)
+			continue;
+		took = shut_ns();
+		expect(took < limit, "%u us, %u frames in %u us: %.0f ms",
+		       scen.limits.max_ns / 1000, loop->clients,
+		       loop->rtt_ns / 1000, took / 1e6);
+		if (!hides)
+			worst = max(worst, took);
+		shown++;
+	}
+	expect(shown > 10, "only %u loops bear part of the bound", shown);
+	printf("# %u loops: held as long as a stream bears %.1f s later at most\n",
+	       shown, worst / 1e9);
 }
 
 /* The worst regret of streams that pause beside a trickle, in a class. */
