@@ -29,8 +29,14 @@
 #include <linux/minmax.h>
 #include <vcoal/adapter.h>
 
-/* Served this soon after a hold's end is what the hold released. */
+/*
+ * Served this soon after a hold's end is what the hold released. If an event had
+ * come meanwhile, opening was a call of Xen, and the event is served after several
+ * of those; where Xen is slow to answer it takes longer.
+ */
 #define XEN_DOOR_PROMPT_NS	(50 * NSEC_PER_USEC)
+#define XEN_DOOR_PROMPT_MAX_NS	NSEC_PER_MSEC
+#define XEN_DOOR_CALLS		16
 
 /* Above one spurious event in eight the score climbs to where no holds are. */
 #define XEN_DOOR_SCORE_UP	8
@@ -185,6 +191,7 @@ bool xen_door_release(struct xen_door *door)
 {
 	u64 now = ktime_get_ns();
 	unsigned long flags;
+	u64 calls, took;
 	bool shut;
 
 	spin_lock_irqsave(&door->lock, flags);
@@ -194,7 +201,11 @@ bool xen_door_release(struct xen_door *door)
 		/* Pairs with READ_ONCE() in xen_door_reopened(). */
 		WRITE_ONCE(door->opened, now);
 		door->kept = vcoal_hold_end(&door->queue->hold, now);
+		calls = ktime_get_ns();
 		xev_reopen(door->line.irq);
+		took = (ktime_get_ns() - calls) * XEN_DOOR_CALLS;
+		door->prompt = now + clamp_t(u64, took, XEN_DOOR_PROMPT_NS,
+					     XEN_DOOR_PROMPT_MAX_NS);
 	}
 	spin_unlock_irqrestore(&door->lock, flags);
 
@@ -214,7 +225,7 @@ u64 xen_door_held(struct xen_door *door, u64 now)
 	u64 held = 0;
 
 	spin_lock_irqsave(&door->lock, flags);
-	if (door->opened && now < door->opened + XEN_DOOR_PROMPT_NS) {
+	if (door->opened && now < door->prompt) {
 		door->opened = 0;
 		held = door->kept;
 	}
@@ -236,17 +247,18 @@ u64 xen_door_enter(struct xen_door *door, u64 now)
 {
 	struct vcoal_served nothing = { .now = now };
 	unsigned long flags;
-	u64 opened, kept;
+	u64 opened, prompt, kept;
 
 	spin_lock_irqsave(&door->lock, flags);
 	opened = door->opened;
+	prompt = door->prompt;
 	kept = door->kept;
 	door->opened = 0;
 	spin_unlock_irqrestore(&door->lock, flags);
 
 	if (!opened)
 		return 0;
-	if (now < opened + XEN_DOOR_PROMPT_NS)
+	if (now < prompt)
 		return kept;
 
 	/* Nothing had come when the hold ended. */

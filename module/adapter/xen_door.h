@@ -15,6 +15,7 @@
  * @open: may be shut
  * @shut: the driver wants events again, and waits for the hold's end
  * @opened: when the last hold ended, ktime ns; 0 after xen_door_enter()
+ * @prompt: until when what is served is what it released
  * @kept: how long it was
  * @score: grows with spurious events, falls with others
  */
@@ -27,6 +28,7 @@ struct xen_door {
 	bool open;
 	bool shut;
 	u64 opened;
+	u64 prompt;
 	u64 kept;
 	u32 score;
 };

@@ -93,6 +93,12 @@ def xen_debug(_):
     return lab.run_debug()
 
 
+def xen_pvh(args):
+    """the xen lab with domains of type PVH"""
+    from . import xen as lab
+    return lab.run_pvh((args.kernels or ["6.12"])[0])
+
+
 def demo(args):
     """show what the module does to live traffic"""
     from . import demo as show
@@ -151,11 +157,11 @@ VERBS = {"deps": deps, "build": build, "matrix": matrix, "static": static,
          "bench": bench,
          "bench-quick": bench_quick, "bench-foundation": bench_foundation,
          "bench-xen": bench_xen, "bench-kvm": bench_kvm,
-         "xen-held": xen_held, "xen-debug": xen_debug,
+         "xen-held": xen_held, "xen-debug": xen_debug, "xen-pvh": xen_pvh,
          "kvm-quick": kvm_quick,
          "check": everything, "check-fast": fast}
 BESIDE_NEEDS = {"fuzz": ["clang", "libclang-rt-dev"]}
-WITH_KERNELS = ("build", "matrix", "demo", "xen-held", *check.LABS)
+WITH_KERNELS = ("build", "matrix", "demo", "xen-held", "xen-pvh", *check.LABS)
 
 
 def _lab(name):

@@ -41,6 +41,9 @@ DOMAIN_MB = {DEBUG: 320}
 DOMAIN_USUAL_MB = 128
 XEN = ("console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning "
        "spec-ctrl=no xpti=no pv-l1tf=no")
+# domains that know of the hypervisor, and those that the processor keeps apart (SVM)
+PV, PVH = "pv", "pvh"
+PROCESSOR = {PV: "qemu64", PVH: "qemu64,+npt"}
 KERNEL = "panic=-1 net.ifnames=0 ipv6.disable=1 mitigations=off"
 # until a case wants it: see xen.py
 KERNEL_DEBUG = " lockdep.prove_locking=0"
@@ -168,7 +171,7 @@ def memory(boot, domains):
     return _dom0_mb(boot) + 128 + (_domain_mb(boot) + 32) * domains
 
 
-def multiboot(boot, initrd, cpus=1, options=""):
+def multiboot(boot, initrd, cpus=1, options="", kind=PV):
     """Arguments of the emulator: the hypervisor is the kernel, all else its
     modules."""
     size = f"{_dom0_mb(boot)}M"
@@ -178,15 +181,15 @@ def multiboot(boot, initrd, cpus=1, options=""):
               f"{boot.options}")
     if boot.name == DEBUG:
         kernel += KERNEL_DEBUG
-    return {"-M": "pc", "-cpu": "qemu64", "-kernel": str(unpacked() / "xen"),
+    return {"-M": "pc", "-cpu": PROCESSOR[kind], "-kernel": str(unpacked() / "xen"),
             "-append": xen, "-initrd": f"{kernel},{initrd}"}
 
 
-def config(boot, name, mac):
+def config(boot, name, mac, kind=PV):
     """What xl wants to know about a domain."""
     return textwrap.dedent(f"""\
         name = "{name}"
-        type = "pv"
+        type = "{kind}"
         kernel = "/domain/vmlinux"
         ramdisk = "/domain/initrd"
         memory = {_domain_mb(boot)}
@@ -198,17 +201,20 @@ def config(boot, name, mac):
 
 
 class Host(qemu.Guest):
-    """dom0 of a machine that Xen runs."""
+    """dom0 of a machine that Xen runs; its domains are all of one kind."""
 
-    def __init__(self, name, boot, initrd, cpus=1, domains=1, exact=False):
+    def __init__(self, name, boot, initrd, cpus=1, domains=1, exact=False,
+                 kind=PV):
         self.boot = boot
+        self.kind = kind
         super().__init__(name, boot, initrd, [], cpus=cpus,
                          memory=memory(boot, domains), exact=exact)
 
     def _command(self):
         command = super()._command()
         command[command.index(str(qemu.LIFE_S))] = str(LIFE_S)
-        arguments = multiboot(self.boot, self._initrd, self._cpus)
+        arguments = multiboot(self.boot, self._initrd, self._cpus,
+                              kind=self.kind)
         for option, value in arguments.items():
             command[command.index(option) + 1] = value
         return command
@@ -238,7 +244,7 @@ class Domain:
     def create(self):
         """Bring it up, its NIC included."""
         file = f"/run/{self.name}.cfg"
-        what = config(self.host.boot, self.name, self.mac)
+        what = config(self.host.boot, self.name, self.mac, self.host.kind)
         self.host.run(f"""
             set -e
             echo {self.queues} > /sys/module/xen_netback/parameters/max_queues
