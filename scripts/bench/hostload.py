@@ -6,6 +6,9 @@ import dataclasses
 from .peer import CLASSES, INSERT, POLICIES, STOCK, Peer
 from .workload import KIB, PACKET, TRIP, Workload
 
+# a connection settles in one of several ways, half as fast or not: the mean of a
+# few says nothing
+CONNECTIONS = 12
 HOLDS_US = (16, 32, 64, 128, 256)
 # the host to a guest, a guest to the host, a guest to another one
 WAYS = ("down", "up", "across")
@@ -47,7 +50,8 @@ def sustained(way, rate):
 def stream(way, size):
     """TCP, messages of a size."""
     return Workload(f"tcp-{way}-{size}",
-                    f"stream_{way} -s {size} -t $SECONDS", KIB)
+                    f"often {CONNECTIONS} stream_{way} -s {size} "
+                    "-t $SECONDS", KIB)
 
 
 def settled(load):

@@ -28,8 +28,8 @@ Against stock, and the worst load of each kind; what misses is **bold**.  To rea
 small UDP at stock's highest rate at most -20 % instructions in class
 throughput, at any rate never above stock; round trips (once they are known: -settled
 runs have had 0.6 s to learn) and TCP at least -2 %; one interrupt for ten packets of
-bulk, or fewer.  TCP with small messages has several ways to settle: see there what
-`observe`, which holds nothing, differs by.
+bulk, or fewer.  TCP has {connections} connections in place of {phases} phases: each settles
+in one of several ways.
 
 {targets}
 ## Instructions against stock
@@ -38,7 +38,9 @@ bulk, or fewer.  TCP with small messages has several ways to settle: see there w
 """
 ANSWERS = """## What is done per second, against stock
 
-Where traffic waits for answers: round trips, or KiB.
+Where traffic waits for answers: round trips, or KiB.  Behind ± is the standard error
+of the difference: each phase of TCP is another connection, of which some are half as
+fast as others, whatever holds.
 
 {rate}
 ## Round trips, p50 / p99 in microseconds
@@ -209,7 +211,7 @@ def against_stock(key):
     def cell(row, name):
         if name == peer.STOCK.name:
             return row[name][key]
-        return table.percent(row[name][key] / row[peer.STOCK.name][key] - 1)
+        return table.against_stock(row, name, key)
     return cell
 
 
@@ -275,6 +277,8 @@ def sections(document, loads, everybody, per_1000):
              if {"p50_us", "side_p50_us"} & set(row[peer.STOCK.name])]
     return {"head": main.head(document["inputs"], document["command"]) +
             f"{document['repeated']} ran twice: {AGAIN[document['same']]}.\n",
+            "connections": hostload.CONNECTIONS,
+            "phases": document["inputs"]["phases"],
             "rates": ", ".join(f"{way} {rate}" for way, rate in
                                document["rates"].items()),
             "costs": grid(results, peers, against_stock("instructions")),

@@ -3,11 +3,7 @@
 
 import dataclasses
 
-from . import peer, table, workload
-
-
-def _change(row, name, key):
-    return row[name][key] / row[peer.STOCK.name][key] - 1
+from . import table, workload
 
 
 def _itself(row, name, key):
@@ -25,8 +21,8 @@ class Target:
     key: str
     limit: float
     at_most: bool = False
-    value: callable = _change
-    text: callable = table.percent
+    value: callable = table.change
+    text: callable = table.against_stock
 
     def cell(self, results, loads, name):
         """The worst figure and where it is; bold when it misses."""
@@ -38,7 +34,7 @@ class Target:
         worst = (max if self.at_most else min)(seen, key=seen.get)
         reached = (seen[worst] <= self.limit if self.at_most
                    else seen[worst] >= self.limit)
-        text = f"{self.text(seen[worst])} ({worst})"
+        text = f"{self.text(results[worst], name, self.key)} ({worst})"
         return text if reached else f"**{text}**"
 
 
@@ -70,7 +66,8 @@ TARGETS = (
     Target("TCP per second", lambda load: load.unit == workload.KIB,
            "per_second", -0.02),
     Target("interrupts per 1000 packets of bulk", _bulk,
-           "guest_irqs_per_1000", 100, at_most=True, value=_itself, text=str),
+           "guest_irqs_per_1000", 100, at_most=True, value=_itself,
+           text=_itself),
 )
 
 

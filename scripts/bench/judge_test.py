@@ -3,7 +3,8 @@
 
 from lab.ktap import expect
 
-from . import hosts, kept, machine, oracle, peer, target, workload
+from . import (hosts, kept, machine, oracle, peer, record, table, target,
+               workload)
 
 OPEN, CLOSED = workload.paced(1000), workload.pingpong(1)
 WHO = peer.policy("adaptive", "throughput")
@@ -73,6 +74,19 @@ def lost_frames_are_told_by_load():
     expect(hosts.lost_frames(results) == "None.\n", "of none")
 
 
+def chance_is_told():
+    """A mean has its standard error, a difference that of both."""
+    error = record.error([9, 10, 11])
+    expect(abs(error - 0.0577) < 1e-4, f"{error}")
+    expect(record.error([9]) is None, "of one")
+    row = {"stock": {"instructions": 9, "per_second": 10, "error": 0.03},
+           "observe": {"instructions": 9, "per_second": 9, "error": 0.04}}
+    for key, expected in (("per_second", "-10.0 % ± 5.0"),
+                          ("instructions", "+0.0 %")):
+        text = table.against_stock(row, "observe", key)
+        expect(text == expected, text)
+
+
 def kept_results_know_their_sources():
     """A policy depends on itself and what it includes, not on others."""
     names = {file.name for file in kept.sources("adaptive")}
@@ -110,4 +124,5 @@ def faults_of_the_emulator_are_repeated():
 CASES = (regret_is_what_exceeds_the_best_hold, slow_answers_are_regret,
          oracle_slows_nobody_down, rivals_are_within_the_bound,
          a_better_rival_is_named, lost_frames_are_told_by_load,
-         kept_results_know_their_sources, faults_of_the_emulator_are_repeated)
+         chance_is_told, kept_results_know_their_sources,
+         faults_of_the_emulator_are_repeated)

@@ -109,7 +109,7 @@ def markdown(document, loads):
     return TEXT.format(
         **hosts.sections(document, loads, EVERYBODY, PER_1000),
         mips=1000 // kvmmachine.NS_PER_INSTRUCTION, poll=POLL_US,
-        phases=document["inputs"]["phases"], seconds=hosts.SECONDS,
+        seconds=hosts.SECONDS,
         broken=", ".join(f"{name} {number}" for name, number in
                          document["broken"].items()),
         targets=hosttarget.targets(results, loads,

@@ -102,6 +102,14 @@ def _work(load, lines):
     return [sum(pair) for pair in zip(sent, side)] if side else sent
 
 
+def error(values):
+    """The standard error of their mean, relative to that."""
+    if len(values) < 2:
+        return None
+    return round(statistics.stdev(values) / statistics.mean(values) /
+                 len(values) ** 0.5, 4)
+
+
 def _lost(lines):
     """Datagrams and answers that never came."""
     sent = sum(row["sent"] for row in _rows(lines, "sent"))
@@ -181,11 +189,13 @@ def result(parts, load, each_ns=NS_PER_INSTRUCTION):
     each = [cost / units for cost, units in zip(spent, work)]
     lost = _lost(lines)
     done = sum(work) - (lost if load.unit not in (TRIP, KIB) else 0)
-    elapsed = sum(row["soak_us"] - AFTER_US for row in soaks)
+    lasted = [row["soak_us"] - AFTER_US for row in soaks]
     times = _rows(lines, "p50_us")
     return {"instructions": round(sum(spent) / done),
             "spread": round((max(each) - min(each)) / statistics.mean(each), 4),
-            "per_second": round(done / elapsed * 1e6, 1),
+            "per_second": round(done / sum(lasted) * 1e6, 1),
+            "error": error([units / usecs
+                             for units, usecs in zip(work, lasted)]),
             "lost": lost,
             **_times(times),
             **{f"side_{key}": value for key, value in

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Results as Markdown."""
 
+import math
+
 from . import oracle, peer
 
 
@@ -18,6 +20,21 @@ def table(head, rows):
 def percent(value):
     """A share, with its sign."""
     return f"{100 * value:+.1f} %"
+
+
+def change(row, name, key):
+    """What somebody differs from stock by, in a figure of one load."""
+    return row[name][key] / row[peer.STOCK.name][key] - 1
+
+
+def against_stock(row, name, key):
+    """The same as text; of work per second with the standard error of the
+    difference, for that varies by itself."""
+    text = percent(change(row, name, key))
+    errors = [row[who].get("error") for who in (name, peer.STOCK.name)]
+    if key != "per_second" or not all(errors):
+        return text
+    return f"{text} ± {100 * math.hypot(*errors):.1f}"
 
 
 def _present(results, peers):

@@ -39,6 +39,13 @@ sample() {
 	snapshot
 }
 
+# often N LOAD: in so many phases instead
+often() {
+	local PHASES=$1
+	shift
+	"$@"
+}
+
 # The loads; each prints what it saw. Clocks of two guests are not the same, so
 # only round trips are timed.
 
