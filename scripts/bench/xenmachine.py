@@ -66,9 +66,11 @@ def key(boot, job, plain):
     nothing = Path("-")
     digests = [hashlib.sha256(data).hexdigest() for data in (
         plain, boot.vmlinuz.read_bytes())]
+    # wherever the hypervisor and the kernel are unpacked
+    command = [part.replace(str(apt.cache_dir()), "") for part in
+               _command(boot, nothing, nothing, nothing)]
     parts = [*digests, _extra(boot, job).digest(), machine.emulator(),
-             str(SHIFT), XEN_OPTIONS, KERNEL_OPTIONS,
-             *_command(boot, nothing, nothing, nothing)[6:20]]
+             *command]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -96,7 +96,7 @@ def xen_debug(_):
 def xen_pvh(args):
     """the xen lab with domains of type PVH"""
     from . import xen as lab
-    return lab.run_pvh((args.kernels or ["6.12"])[0])
+    return lab.run_pvh(args.kernels or ["6.12"])
 
 
 def demo(args):

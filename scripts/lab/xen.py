@@ -162,11 +162,11 @@ def _lab(report, name, names, kind=xenhost.PV):
                kernel.rounds(name, names), kind)
 
 
-def run_pvh(name):
+def run_pvh(names):
     """All of it, with domains that the processor keeps apart."""
     report = ktap.Report()
-    lab = _lab(report, name, [name], xenhost.PVH)
-    together.run([partial(lab.run, part) for part in WHOLE])
+    labs = [_lab(report, name, names, xenhost.PVH) for name in names]
+    together.run([partial(lab.run, part) for part in WHOLE for lab in labs])
     report.end()
     return not report.failed
 
