@@ -195,7 +195,7 @@ def result(parts, load, each_ns=NS_PER_INSTRUCTION):
             "spread": round((max(each) - min(each)) / statistics.mean(each), 4),
             "per_second": round(done / sum(lasted) * 1e6, 1),
             "error": error([units / usecs
-                             for units, usecs in zip(work, lasted)]),
+                            for units, usecs in zip(work, lasted)]),
             "lost": lost,
             **_times(times),
             **{f"side_{key}": value for key, value in

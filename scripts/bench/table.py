@@ -49,7 +49,7 @@ def costs(results, peers, units):
     for name, row in results.items():
         stock = row[peer.STOCK.name]["instructions"]
         rows.append([name, units[name], stock,
-                     *(percent(row[who.name]["instructions"] / stock - 1)
+                     *(against_stock(row, who.name, "instructions")
                        for who in there)])
     return table(["workload", "per", "stock", *(w.name for w in there)], rows)
 

@@ -85,8 +85,7 @@ class Lab:
             domain = xenhost.Domain(host, 1)
             front = Front(Link(domain, inside=True), self._rounds)
             self._cases("counts", Counts(Link(domain), self._rounds).cases())
-            if not self._names:
-                self._cases("abuse", Abuse(Link(domain)).cases())
+            self._cases("abuse", Abuse(Link(domain)).cases())
             self._cases("front", front.cases())
             self._quiet("counts", host, [domain])
 
