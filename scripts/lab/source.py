@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Kernels built from Debian's kernel source, kept between runs.
 
-A build is named by everything that shapes it (source version, configuration,
-compiler), so a kept one is right or is not found.  An interrupted build is
+A build is named by everything that shapes it (source version, our patches,
+configuration, compiler), so a kept one is right or is not found.  An interrupted build is
 taken up where it stopped.
 """
 
@@ -22,6 +22,7 @@ PACKAGE = "linux-source-6.12"
 REPO = Path(__file__).resolve().parents[2]
 PARTS = ("Kbuild", "module", "include", "kunit")
 CONFIGS = Path(__file__).parent / "configs"
+PATCHES = Path(__file__).parent / "patches"
 TOOLS = ["make", "gcc", "flex", "bison", "bc", "libelf-dev", "xz-utils",
          "libc6-dev", "kmod"]
 PROGRESS_S = 30
@@ -71,11 +72,18 @@ class Kernel:
         return self.tree / "install/lib/modules" / self.release
 
 
+def _patches():
+    """What this kernel needs to run on any host."""
+    return sorted(PATCHES.glob("linux-*.patch"))
+
+
 def source():
-    """The unpacked kernel source."""
+    """The unpacked and patched kernel source."""
     deb = apt.fetch(apt.BOOKWORM, [PACKAGE])[PACKAGE]
     version = deb.name.split("_")[1]
-    tree = apt.cache_dir("source") / version
+    what = b"".join(patch.read_bytes() for patch in _patches())
+    tree = (apt.cache_dir("source") /
+            f"{version}-{hashlib.sha256(what).hexdigest()[:8]}")
     with apt.lock("source"):
         if not tree.exists():
             _unpack_source(deb, tree)
@@ -84,13 +92,16 @@ def source():
 
 def _unpack_source(deb, tree):
     print(f"# source: unpack {tree.name}", flush=True)
-    apt.install(["xz-utils"])
+    apt.install(["xz-utils", "patch"])
     with tempfile.TemporaryDirectory(dir=tree.parent) as temp:
         apt.unpack(deb, temp)
         [archive] = Path(temp).glob("usr/src/linux-source-*.tar.xz")
         apt.run(["tar", "-x", "-f", archive, "-C", temp, "-I", "xz -T0",
                  f"--exclude=*{UNUSED}asic_reg"])
-        (Path(temp) / archive.name.removesuffix(".tar.xz")).rename(tree)
+        unpacked = Path(temp) / archive.name.removesuffix(".tar.xz")
+        for patch in _patches():
+            apt.run(["patch", "-p1", "-d", unpacked, "-i", patch])
+        unpacked.rename(tree)
 
 
 def _environment():
