@@ -27,17 +27,21 @@ def extract(boot):
     """Path of the ELF image of a kernel."""
     path = apt.cache_dir("vmlinux") / boot.release
     made = boot.vmlinuz.stat().st_mtime
-    if not path.exists() or path.stat().st_mtime < made:
-        wrapped = boot.vmlinuz.read_bytes()
-
-        def word(at):
-            return int.from_bytes(wrapped[at:at + 4], "little")
-
-        begin = (wrapped[SETUP_SECTS] + 1) * 512 + word(PAYLOAD_OFFSET)
-        data = wrapped[begin:begin + word(PAYLOAD_LENGTH)]
-        unpack = next(function for magic, function in UNPACK.items()
-                      if data.startswith(magic))
-        temp = path.with_name(path.name + ".tmp")
-        temp.write_bytes(unpack(data))
-        temp.rename(path)
+    # several hosts may ask at once
+    with apt.lock("vmlinux"):
+        if not path.exists() or path.stat().st_mtime < made:
+            temp = path.with_name(path.name + ".tmp")
+            temp.write_bytes(_unwrapped(boot.vmlinuz.read_bytes()))
+            temp.rename(path)
     return path
+
+
+def _unwrapped(wrapped):
+    def word(at):
+        return int.from_bytes(wrapped[at:at + 4], "little")
+
+    begin = (wrapped[SETUP_SECTS] + 1) * 512 + word(PAYLOAD_OFFSET)
+    data = wrapped[begin:begin + word(PAYLOAD_LENGTH)]
+    unpack = next(function for magic, function in UNPACK.items()
+                  if data.startswith(magic))
+    return unpack(data)
