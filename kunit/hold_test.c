@@ -211,6 +211,58 @@ static void hold_marked_is_not_armed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, READ_ONCE(fake->released), 1);
 }
 
+/* Handing the queue back may take a while: the wait begins behind it. */
+static void hold_counts_from_when_the_queue_was_handed_back(struct kunit *test)
+{
+	struct fake *fake = fake_new(test, 3 * NSEC_PER_MSEC);
+	u64 marked = ktime_get_ns();
+	u64 handed;
+
+	vcoal_hold_mark(&fake->hold, marked, 3 * NSEC_PER_MSEC);
+	usleep_range(5000, 5100);
+	handed = ktime_get_ns();
+	vcoal_hold_wait(&fake->hold, marked);
+	msleep(100);
+
+	KUNIT_ASSERT_EQ(test, READ_ONCE(fake->released), 1);
+	KUNIT_EXPECT_GE(test, fake->released_at, handed + 3 * NSEC_PER_MSEC);
+	KUNIT_EXPECT_LE(test, vcoal_hold_end(&fake->hold, fake->released_at),
+			fake->released_at - handed);
+}
+
+/* What was said of an earlier hold says nothing about this one. */
+static void hold_that_was_not_handed_back_yet_counts_from_its_mark(struct kunit *test)
+{
+	struct fake *fake = fake_new(test, 64000);
+	u64 now = ktime_get_ns();
+
+	vcoal_hold_mark(&fake->hold, now, 64000);
+	vcoal_hold_wait(&fake->hold, now);
+	msleep(100);
+	now = ktime_get_ns();
+	vcoal_hold_end(&fake->hold, now);
+	vcoal_hold_mark(&fake->hold, now, 64000);
+	KUNIT_EXPECT_EQ(test, vcoal_hold_end(&fake->hold, now + 700), 700);
+}
+
+/* The next owner was faster: it ended that hold, or began one of its own. */
+static void hold_of_another_owner_is_not_waited_for(struct kunit *test)
+{
+	struct fake *fake = fake_new(test, 64000);
+	u64 now = ktime_get_ns();
+
+	vcoal_hold_mark(&fake->hold, now, 64000);
+	vcoal_hold_end(&fake->hold, now + 1);
+	vcoal_hold_wait(&fake->hold, now);
+	vcoal_hold_mark(&fake->hold, now + 2, 64000);
+	vcoal_hold_wait(&fake->hold, now);
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(fake->released), 0);
+	vcoal_hold_wait(&fake->hold, now + 2);
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(fake->released), 1);
+}
+
 static void hold_rescue_fails_open_for_good(struct kunit *test)
 {
 	struct fake *fake = fake_new(test, 64000);
@@ -249,6 +301,9 @@ static struct kunit_case hold_cases[] = {
 	KUNIT_CASE(hold_set_leaves_the_running_one_alone),
 	KUNIT_CASE(hold_is_overdue_only_when_it_did_not_end),
 	KUNIT_CASE(hold_marked_is_not_armed),
+	KUNIT_CASE(hold_counts_from_when_the_queue_was_handed_back),
+	KUNIT_CASE(hold_that_was_not_handed_back_yet_counts_from_its_mark),
+	KUNIT_CASE(hold_of_another_owner_is_not_waited_for),
 	KUNIT_CASE(hold_rescue_fails_open_for_good),
 	KUNIT_CASE(hold_rescue_spares_a_queue_that_is_served),
 	KUNIT_CASE(hold_needs_high_resolution_timers),

@@ -3,13 +3,20 @@
  * The hold engine.
  *
  * Who may run: end() and mark() are called by the owner of the queue (the NAPI
- * owner, the vhost worker), arm() by the same context right after it handed
- * the queue back (or by release(), which asks to be called again): a timer that
- * fires earlier finds the queue owned and is spent. So arm() may come late, when
- * the next owner has ended this hold or begun another: it then only serves the
- * queue once more, at the end of this hold. (Should the other one be shorter,
- * which it is when the length was changed meanwhile, that is its end, too: there
- * is one timer.) A marked hold always ends: by that, or by who owned the queue.
+ * owner, the vhost worker), wait() and arm() by the same context right after it
+ * handed the queue back (or by release(), which asks to be called again): a timer
+ * that fires earlier finds the queue owned and is spent. So they may come late, when
+ * the next owner has ended this hold or begun another. wait() sees that, for the
+ * mark is not its own, and leaves the timer to whoever made the other one, who starts
+ * it as well. Between its look and the timer the next owner may still begin, but not
+ * long after the time that wait() has read before the look: the timer then ends the
+ * other hold a little early, or serves the queue once more. So does a late arm(), at
+ * the end of the earlier hold. A marked hold always ends: by its own timer, or by who
+ * owned the queue.
+ *
+ * The length counts from when the queue was handed back, as the driver would turn the
+ * interrupt on only then: handing it back delivers what was served, and whatever came
+ * meanwhile would have waited for that, too.
  *
  * The timer runs in hard interrupt context (softirq on PREEMPT_RT, and after
  * vcoal_hold_soften()) and touches nothing but @release. The watchdog reads
@@ -88,13 +95,28 @@ u64 vcoal_hold_mark(struct vcoal_hold *hold, u64 now, u32 ns)
 
 /**
  * vcoal_hold_arm() - start the timer of a marked hold
- * @hold: the hold; the queue was handed back (napi_complete_done() was true).
- *	Or, from release(), that of one that is over: to be called once more
+ * @hold: the hold. Or, from release(), one that is over: to be called once more
  * @until: from vcoal_hold_mark(), or when
  */
 void vcoal_hold_arm(struct vcoal_hold *hold, u64 until)
 {
 	hrtimer_start(&hold->timer, ns_to_ktime(until), hold->mode);
+}
+
+/**
+ * vcoal_hold_wait() - the queue was handed back: its interrupt waits from now on
+ * @hold: marked; napi_complete_done() was true
+ * @since: the time given to vcoal_hold_mark()
+ */
+void vcoal_hold_wait(struct vcoal_hold *hold, u64 since)
+{
+	u64 now = ktime_get_ns();
+
+	if (READ_ONCE(hold->since) != since)
+		return;
+	/* Pairs with READ_ONCE() in vcoal_hold_end(). */
+	WRITE_ONCE(hold->handed, now);
+	vcoal_hold_arm(hold, now + READ_ONCE(hold->length));
 }
 
 /**
@@ -139,6 +161,8 @@ void vcoal_hold_extend(struct vcoal_hold *hold, u64 now, u32 ns)
  * first) is left alone: the next arm() moves it, and should it fire before,
  * release() finds the queue owned or serves it once more.
  *
+ * Who handed the queue back may not have said so yet, or just now of the hold before.
+ *
  * Return: how long the interrupt was held, 0 when none was
  */
 u64 vcoal_hold_end(struct vcoal_hold *hold, u64 now)
@@ -148,6 +172,8 @@ u64 vcoal_hold_end(struct vcoal_hold *hold, u64 now)
 	if (!since)
 		return 0;
 	WRITE_ONCE(hold->since, 0);
+	/* Pairs with WRITE_ONCE() in vcoal_hold_wait(). */
+	since = max(since, READ_ONCE(hold->handed));
 
 	return now > since ? now - since : 1;
 }

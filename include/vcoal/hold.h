@@ -3,7 +3,7 @@
  * A hold: the one place where a virtual interrupt waits.
  *
  * A queue that served work may hold its next interrupt: mark() while the queue
- * is owned says so, arm() after it was handed back starts the wait, and the
+ * is owned says so, wait() after it was handed back starts the wait, and the
  * first of three ends it: the timer (release() is called and brings the
  * adapter back), another event (the frames threshold is one), or detach.
  * Whoever serves the queue next calls end(). The first event after idle never
@@ -25,7 +25,9 @@ struct vcoal_hold;
  * @frames: frames that end a hold early; written and read like @ns
  * @since: start of the running hold in ktime ns, 0 when none runs. Written
  *	only by the owner of the queue; others may look.
- * @length: length of the running hold, for the watchdog
+ * @length: length of the running hold
+ * @handed: when the queue was handed back, if that was after @since; else it is of
+ *	an earlier hold
  * @broken: the watchdog saw a hold that did not end: never hold again
  * @release: bring the event now; true when this call brought it, false when
  *	the queue is being served already or is disabled (enabling it serves
@@ -37,6 +39,7 @@ struct vcoal_hold {
 	u32 ns;
 	u32 frames;
 	u64 since;
+	u64 handed;
 	u32 length;
 	bool broken;
 	bool (*release)(struct vcoal_hold *hold);
@@ -50,6 +53,7 @@ void vcoal_hold_soften(struct vcoal_hold *hold);
 void vcoal_hold_set(struct vcoal_hold *hold, struct vcoal_params params);
 u64 vcoal_hold_mark(struct vcoal_hold *hold, u64 now, u32 ns);
 void vcoal_hold_arm(struct vcoal_hold *hold, u64 until);
+void vcoal_hold_wait(struct vcoal_hold *hold, u64 since);
 void vcoal_hold_begin(struct vcoal_hold *hold, u64 now);
 void vcoal_hold_begin_for(struct vcoal_hold *hold, u64 now, u32 ns);
 void vcoal_hold_extend(struct vcoal_hold *hold, u64 now, u32 ns);

@@ -113,22 +113,27 @@ static void vnet_rx_reopen(struct vnet_queue *queue)
  * operator's napi_defer_hard_irqs holds it, napi_complete_done() says so: the
  * poll to come ends the hold, and no timer is needed.
  */
-static void vnet_hold(struct vnet_queue *queue, int work)
+static void vnet_hold(struct vnet_queue *queue, u64 now, int work)
 {
 	struct napi_struct *napi = queue->hook.napi;
-	u64 until = 0;
+	bool full = vnet_ring_threshold(&queue->ring, queue->used,
+					READ_ONCE(queue->q.hold.frames),
+					&queue->event);
 
-	if (!vnet_ring_threshold(&queue->ring, queue->used,
-				 READ_ONCE(queue->q.hold.frames),
-				 &queue->event))
-		until = vcoal_queue_hold(&queue->q);
-
+	if (!full)
+		vcoal_queue_hold(&queue->q, now);
 	if (!napi_complete_done(napi, work))
 		return;
-	if (until)
-		vcoal_hold_arm(&queue->q.hold, until);
+	if (!full)
+		vcoal_hold_wait(&queue->q.hold, now);
 	else
 		napi_schedule(napi);
+}
+
+/* Who may hold must know the time. */
+static u64 vnet_clock(const struct vnet_queue *queue, bool keep)
+{
+	return keep ? ktime_get_ns() : vcoal_queue_clock(&queue->q);
 }
 
 /* The driver's poll; with @keep it leaves its interrupt off and us the NAPI. */
@@ -157,7 +162,7 @@ static void vnet_ring_resized(struct vnet_queue *queue)
 static noinline int vnet_serve_rx(struct vnet_queue *queue, int budget)
 {
 	bool keep = vcoal_hold_wanted(&queue->q.hold);
-	struct vcoal_served served = { .now = vcoal_queue_clock(&queue->q) };
+	struct vcoal_served served = { .now = vnet_clock(queue, keep) };
 	int work;
 
 	served.held = vcoal_hold_end(&queue->q.hold, served.now);
@@ -166,16 +171,17 @@ static noinline int vnet_serve_rx(struct vnet_queue *queue, int budget)
 	work = vnet_driver_poll(&queue->hook, budget, keep);
 	served.frames = work;
 	served.full = work >= budget;
-	if (keep && queue->ring.event_idx && !served.full)
-		queue->used = vnet_ring_last_used(&queue->ring);
 	vcoal_queue_served(&queue->q, &served);
 
 	if (!keep || served.full)
 		return work;
-	if (work)
-		vnet_hold(queue, work);
-	else
+	if (!work) {
 		vnet_rx_reopen(queue);
+		return work;
+	}
+	if (queue->ring.event_idx)
+		queue->used = vnet_ring_last_used(&queue->ring);
+	vnet_hold(queue, served.now, work);
 
 	return work;
 }
@@ -278,8 +284,8 @@ static bool vnet_tx_may_hold(const struct vnet_queue *queue)
 
 static noinline int vnet_serve_tx(struct vnet_queue *queue, int budget)
 {
-	struct vcoal_served served = { .now = vcoal_queue_clock(&queue->q) };
 	bool keep = vnet_tx_may_hold(queue);
+	struct vcoal_served served = { .now = vnet_clock(queue, keep) };
 	u32 before;
 	int work;
 
@@ -299,7 +305,7 @@ static noinline int vnet_serve_tx(struct vnet_queue *queue, int budget)
 		return work;
 	/* A queue that is still stopped waits for its interrupt. */
 	if (served.frames && !netif_xmit_stopped(queue->txq))
-		vnet_hold(queue, 0);
+		vnet_hold(queue, served.now, 0);
 	else
 		vnet_tx_reopen(queue);
 

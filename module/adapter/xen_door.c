@@ -141,7 +141,7 @@ bool xen_door_eoi(struct xev_line *line)
 	if (keep) {
 		door->shut = true;
 		vcoal_hold_arm(&door->queue->hold,
-			       vcoal_queue_hold(door->queue));
+			       vcoal_queue_hold(door->queue, ktime_get_ns()));
 	}
 	spin_unlock_irqrestore(&door->lock, flags);
 

@@ -15,6 +15,8 @@ from .study import GUESTS, Study
 
 POLL_MAX = 150
 SAVING = 0.20
+# 0.17 when holds counted from before their poll handed packets on
+BURST_SAVING = 0.19
 # the timer's own lateness, and the poll that it starts
 SLACK_US = 30
 
@@ -85,6 +87,14 @@ class Quick:
         print(f"# fixed 256 us saves {100 * saving:.1f} %")
         expect(saving >= SAVING, f"{cost}")
 
+    def holds_begin_behind_the_poll(self):
+        """What a poll takes to hand packets on is no part of the hold."""
+        row = self._row(BURST)
+        cost = {name: row[name]["instructions"] for name in row}
+        saving = 1 - cost["fixed-64"] / cost["stock"]
+        print(f"# fixed 64 us saves {100 * saving:.1f} % of bursts")
+        expect(saving >= BURST_SAVING, f"{cost}")
+
     def adaptive_is_near_the_oracle(self):
         """On every load, within its class bound."""
         for load in LOADS:
@@ -130,6 +140,7 @@ class Quick:
         """In the order of their names in the report."""
         return (self.a_run_repeats_exactly, self.observing_is_cheap,
                 self.off_is_off, self.holding_pays,
+                self.holds_begin_behind_the_poll,
                 self.adaptive_is_near_the_oracle,
                 self.adaptive_leaves_round_trips_alone,
                 self.adaptive_keeps_its_bound, self.nothing_is_lost)
