@@ -80,6 +80,18 @@ static void fixed_holds_what_was_written(struct kunit *test)
 	}
 }
 
+/* A rest is heeded only while nothing is held: see control_test.c. */
+static void fixed_that_holds_nothing_asks_nothing(struct kunit *test)
+{
+	const struct vcoal_limits limits = { .max_ns = 16000 };
+	u64 state[VCOAL_POLICY_STATE / sizeof(u64)] = {};
+	struct vcoal_decision decision;
+
+	decision = ask(&vcoal_policy_fixed, state, samples[0], &limits);
+	KUNIT_EXPECT_EQ(test, decision.params.hold_ns, 0);
+	KUNIT_EXPECT_GT(test, decision.rest, 1000000);
+}
+
 /* What every policy promises, whatever it thinks. */
 static const char *const policy_names[] = {
 	"observe", "fixed", "rate", "dim", "aic", "adaptive",
@@ -183,6 +195,7 @@ static void policy_keeps_to_its_state(struct kunit *test)
 static struct kunit_case policy_cases[] = {
 	KUNIT_CASE(observe_never_holds),
 	KUNIT_CASE(fixed_holds_what_was_written),
+	KUNIT_CASE(fixed_that_holds_nothing_asks_nothing),
 	KUNIT_CASE_PARAM(policy_stays_inside_its_bound, policy_name_gen_params),
 	KUNIT_CASE_PARAM(policy_is_a_function_of_what_it_saw,
 			 policy_name_gen_params),

@@ -4,8 +4,10 @@
  *
  * `observe` counts and changes nothing. `fixed` holds for what the operator
  * wrote (rx_usecs, rx_frames, tx_usecs, tx_frames); it is the operator's own
- * word, so the latency class does not bound it. Both ignore the sample.
+ * word, so the latency class does not bound it. Both ignore the sample; who holds
+ * nothing asks for none.
  */
+#include <linux/limits.h>
 #include <vcoal/policy.h>
 
 static struct vcoal_decision observe_decide(void *state,
@@ -27,6 +29,7 @@ static struct vcoal_decision fixed_decide(void *state,
 {
 	return (struct vcoal_decision) {
 		.params = limits->fixed,
+		.rest = U32_MAX,
 		.reason = VCOAL_REASON_FIXED,
 	};
 }
