@@ -334,6 +334,27 @@ static void a_verdict_is_of_one_load(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, 4 * BOUND_NS);
 }
 
+/* The pause between bursts ends in a window of one frame, which pays for no hold. */
+static void bursts_with_pauses_stay_held(struct kunit *test)
+{
+	const struct traffic pause = { .gap_ns = 6600000, .timer_cost = 17 };
+	const struct traffic burst = { .gap_ns = 20000, .timer_cost = 17 };
+	struct asked asked;
+	u32 i;
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	traffic_run(&asked, &burst, SETTLED);
+	for (i = 0; i < 100; i++) {
+		traffic_run(&asked, &pause, 1);
+		traffic_run(&asked, &burst, 1);
+		KUNIT_ASSERT_NE(test, asked.last.reason, VCOAL_REASON_SPARSE);
+		traffic_run(&asked, &burst, 1);
+	}
+	/* What is left when only the pause is, is another load. */
+	traffic_run(&asked, &pause, 4);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_SPARSE);
+}
+
 /* Less again, and nothing has paid meanwhile: it is another load if it lasts. */
 static void what_fell_may_fall_again(struct kunit *test)
 {
@@ -921,6 +942,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(what_was_faster_may_fall),
 	KUNIT_CASE(a_sleepy_loop_is_found),
 	KUNIT_CASE(a_verdict_is_of_one_load),
+	KUNIT_CASE(bursts_with_pauses_stay_held),
 	KUNIT_CASE(what_fell_may_fall_again),
 	KUNIT_CASE(what_comes_and_goes_is_left_alone),
 	KUNIT_CASE(a_flood_is_checked_briefly),

@@ -295,7 +295,10 @@ static void adaptive_recheck(struct adaptive_state *st, u8 length)
 		meter_clear(&st->meter);
 }
 
-/* Bad windows use credit up, thrice as fast when the load collapsed. */
+/*
+ * Bad windows use credit up, thrice as fast when the load collapsed. Good ones earn
+ * more the more frames they have: a pause between bursts ends in a window of one.
+ */
 static bool adaptive_pays(struct adaptive_state *st,
 			  const struct meter_reading *now)
 {
@@ -304,6 +307,8 @@ static bool adaptive_pays(struct adaptive_state *st,
 			 ADAPTIVE_CREDIT_STEP);
 
 	if (gain >= 0) {
+		gain *= 1 + min(now->sample->frames, 64U) /
+			    ADAPTIVE_CREDIT_FRAMES;
 		st->credit = min(st->credit + gain, ADAPTIVE_CREDIT);
 		st->ref = 0;
 		meter_add(&st->meter, now);
