@@ -268,21 +268,25 @@ void vcoal_control_apply(struct vcoal_queue *queue)
 	const struct vcoal_sample no_data = {};
 	u64 now = ktime_get_ns();
 	struct vcoal_limits limits;
+	bool other;
 
 	lockdep_assert_held(&vcoal_mutex);
 
 	spin_lock_bh(&queue->lock);
-	if (policy != queue->policy) {
+	other = policy != queue->policy;
+	if (other) {
 		vcoal_control_limits(queue, now, &limits);
 		memset(queue->state, 0, sizeof(queue->state));
 		if (policy->init)
 			policy->init(queue->state, &limits);
 		queue->policy = policy;
 		queue->win.last_work = 0;
+	}
+	/* What came while nobody asked for the time is no window. */
+	if (other || !queue->timed)
 		vcoal_control_next_window(queue, now,
 					  READ_ONCE(queue->count.irqs),
 					  vcoal_nic_bytes(queue->nic, now));
-	}
 	vcoal_control_decide(queue, now, &no_data);
 	spin_unlock_bh(&queue->lock);
 }

@@ -8,15 +8,14 @@
  * that fires earlier finds the queue owned and is spent. So they may come late, when
  * the next owner has ended this hold or begun another. wait() sees that, for the
  * mark is not its own, and leaves the timer to whoever made the other one, who starts
- * it as well. Between its look and the timer the next owner may still begin, but not
- * long after the time that wait() has read before the look: the timer then ends the
- * other hold a little early, or serves the queue once more. So does a late arm(), at
- * the end of the earlier hold. A marked hold always ends: by its own timer, or by who
- * owned the queue.
+ * it as well. Between its look and the timer the next owner may still begin: then the
+ * one timer ends the other hold when this one would have ended, mostly early. (Later,
+ * by the difference, should the length have been changed to a shorter one just now.)
+ * A marked hold always ends: by its own timer, by one like that, or by who owned the
+ * queue.
  *
- * The length counts from when the queue was handed back, as the driver would turn the
- * interrupt on only then: handing it back delivers what was served, and whatever came
- * meanwhile would have waited for that, too.
+ * The length counts from when the queue was handed back: that delivers what was
+ * served, and whatever comes meanwhile would have waited for it without a hold, too.
  *
  * The timer runs in hard interrupt context (softirq on PREEMPT_RT, and after
  * vcoal_hold_soften()) and touches nothing but @release. The watchdog reads
@@ -82,25 +81,28 @@ void vcoal_hold_set(struct vcoal_hold *hold, struct vcoal_params params)
  * @hold: the hold; the caller found vcoal_hold_wanted() and owns the queue
  * @now: ktime in ns
  * @ns: how long
- *
- * Return: when the hold ends, for vcoal_hold_arm()
  */
-u64 vcoal_hold_mark(struct vcoal_hold *hold, u64 now, u32 ns)
+void vcoal_hold_mark(struct vcoal_hold *hold, u64 now, u32 ns)
 {
 	WRITE_ONCE(hold->length, ns);
 	WRITE_ONCE(hold->since, now);
-
-	return now + ns;
 }
 
 /**
- * vcoal_hold_arm() - start the timer of a marked hold
- * @hold: the hold. Or, from release(), one that is over: to be called once more
- * @until: from vcoal_hold_mark(), or when
+ * vcoal_hold_arm() - start the timer: from release(), to be called once more
+ * @hold: the hold
+ * @until: when
  */
 void vcoal_hold_arm(struct vcoal_hold *hold, u64 until)
 {
 	hrtimer_start(&hold->timer, ns_to_ktime(until), hold->mode);
+}
+
+/* Pairs with READ_ONCE() in vcoal_hold_end(). */
+static void hold_wait_from(struct vcoal_hold *hold, u64 now, u32 ns)
+{
+	WRITE_ONCE(hold->handed, now);
+	vcoal_hold_arm(hold, now + ns);
 }
 
 /**
@@ -112,22 +114,20 @@ void vcoal_hold_wait(struct vcoal_hold *hold, u64 since)
 {
 	u64 now = ktime_get_ns();
 
-	if (READ_ONCE(hold->since) != since)
-		return;
-	/* Pairs with READ_ONCE() in vcoal_hold_end(). */
-	WRITE_ONCE(hold->handed, now);
-	vcoal_hold_arm(hold, now + READ_ONCE(hold->length));
+	if (READ_ONCE(hold->since) == since)
+		hold_wait_from(hold, now, READ_ONCE(hold->length));
 }
 
 /**
- * vcoal_hold_begin_for() - mark and arm, where nobody hands over in between
+ * vcoal_hold_begin_for() - mark and wait, where nobody hands over in between
  * @hold: the hold
  * @now: ktime in ns
  * @ns: how long
  */
 void vcoal_hold_begin_for(struct vcoal_hold *hold, u64 now, u32 ns)
 {
-	vcoal_hold_arm(hold, vcoal_hold_mark(hold, now, ns));
+	vcoal_hold_mark(hold, now, ns);
+	hold_wait_from(hold, now, ns);
 }
 
 /**
@@ -161,21 +161,22 @@ void vcoal_hold_extend(struct vcoal_hold *hold, u64 now, u32 ns)
  * first) is left alone: the next arm() moves it, and should it fire before,
  * release() finds the queue owned or serves it once more.
  *
- * Who handed the queue back may not have said so yet, or just now of the hold before.
+ * When the queue was not handed back (it was polled once more), or that was not said
+ * yet, nobody has waited.
  *
  * Return: how long the interrupt was held, 0 when none was
  */
 u64 vcoal_hold_end(struct vcoal_hold *hold, u64 now)
 {
+	/* Pairs with WRITE_ONCE() in hold_wait_from(). */
+	u64 handed = READ_ONCE(hold->handed);
 	u64 since = hold->since;
 
 	if (!since)
 		return 0;
 	WRITE_ONCE(hold->since, 0);
-	/* Pairs with WRITE_ONCE() in vcoal_hold_wait(). */
-	since = max(since, READ_ONCE(hold->handed));
 
-	return now > since ? now - since : 1;
+	return handed >= since && now > handed ? now - handed : 1;
 }
 
 /**

@@ -91,15 +91,12 @@ void vcoal_queue_read(struct vcoal_queue *queue, struct vcoal_counters *sum)
 /**
  * vcoal_queue_hold() - hold the queue's next interrupt
  * @queue: owned; the caller found vcoal_hold_wanted()
- * @now: ktime ns, for vcoal_hold_wait() once the queue was handed back
- *
- * Return: what vcoal_hold_arm() wants where nobody hands over in between
+ * @now: ktime ns, not 0; for vcoal_hold_wait(), too, once the queue was handed back
  */
-u64 vcoal_queue_hold(struct vcoal_queue *queue, u64 now)
+void vcoal_queue_hold(struct vcoal_queue *queue, u64 now)
 {
 	trace_vcoal_hold(queue);
-
-	return vcoal_hold_mark(&queue->hold, now, READ_ONCE(queue->hold.ns));
+	vcoal_hold_mark(&queue->hold, now, READ_ONCE(queue->hold.ns));
 }
 
 /**

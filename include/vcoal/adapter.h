@@ -81,7 +81,7 @@ struct vcoal_adapter {
 
 /**
  * struct vcoal_served - what one poll did
- * @now: when it began, from vcoal_queue_clock()
+ * @now: when it began, from vcoal_queue_clock(); of one that may hold, any ktime ns
  * @held: how long the interrupt was held before it, from vcoal_hold_end()
  * @frames: frames served
  * @bytes: bytes served, 0 where unknown
@@ -109,7 +109,7 @@ extern const struct vcoal_adapter vcoal_xen_netfront;
 
 struct vcoal_queue *__must_check
 vcoal_queue_new(struct vcoal_nic *nic, enum vcoal_dir dir, u32 index);
-u64 vcoal_queue_hold(struct vcoal_queue *queue, u64 now);
+void vcoal_queue_hold(struct vcoal_queue *queue, u64 now);
 void vcoal_queue_irq(struct vcoal_queue *queue);
 void vcoal_queue_count(struct vcoal_queue *queue, u32 frames, bool full);
 void vcoal_queue_spurious(struct vcoal_queue *queue);

@@ -23,11 +23,10 @@ struct vcoal_hold;
  * struct vcoal_hold - one queue's waiting place
  * @ns: how long to hold from now on; written by control, read by the hook
  * @frames: frames that end a hold early; written and read like @ns
- * @since: start of the running hold in ktime ns, 0 when none runs. Written
- *	only by the owner of the queue; others may look.
+ * @since: when the running hold was marked, ktime ns (of a poll, when that began);
+ *	0 when none runs. Written only by the owner of the queue; others may look.
+ * @handed: when the wait began; before @since it is of an earlier hold
  * @length: length of the running hold
- * @handed: when the queue was handed back, if that was after @since; else it is of
- *	an earlier hold
  * @broken: the watchdog saw a hold that did not end: never hold again
  * @release: bring the event now; true when this call brought it, false when
  *	the queue is being served already or is disabled (enabling it serves
@@ -51,7 +50,7 @@ void vcoal_hold_init(struct vcoal_hold *hold,
 		     bool (*release)(struct vcoal_hold *hold));
 void vcoal_hold_soften(struct vcoal_hold *hold);
 void vcoal_hold_set(struct vcoal_hold *hold, struct vcoal_params params);
-u64 vcoal_hold_mark(struct vcoal_hold *hold, u64 now, u32 ns);
+void vcoal_hold_mark(struct vcoal_hold *hold, u64 now, u32 ns);
 void vcoal_hold_arm(struct vcoal_hold *hold, u64 until);
 void vcoal_hold_wait(struct vcoal_hold *hold, u64 since);
 void vcoal_hold_begin(struct vcoal_hold *hold, u64 now);

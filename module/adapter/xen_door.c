@@ -128,6 +128,7 @@ bool xen_door_eoi(struct xev_line *line)
 	struct xen_door *door = xen_door_of(line);
 	unsigned long flags;
 	bool keep;
+	u64 now;
 
 	if (xen_door_eoi_passes(line))
 		return true;
@@ -140,8 +141,9 @@ bool xen_door_eoi(struct xev_line *line)
 	       vcoal_hold_wanted(&door->queue->hold);
 	if (keep) {
 		door->shut = true;
-		vcoal_hold_arm(&door->queue->hold,
-			       vcoal_queue_hold(door->queue, ktime_get_ns()));
+		now = ktime_get_ns();
+		vcoal_queue_hold(door->queue, now);
+		vcoal_hold_wait(&door->queue->hold, now);
 	}
 	spin_unlock_irqrestore(&door->lock, flags);
 

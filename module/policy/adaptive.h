@@ -44,10 +44,10 @@
 #define ADAPTIVE_ODD		METER_RATE(2)	/* frames too many or few */
 #define ADAPTIVE_CHECKS		512U	/* no extra check beyond these, ... */
 #define ADAPTIVE_CHECK_COST	384U	/* one adds this, a window takes 1 */
-#define ADAPTIVE_CREDIT		160	/* six windows that do not pay */
+#define ADAPTIVE_CREDIT		160	/* about five windows that do not pay */
 #define ADAPTIVE_BREAK_EVEN	(METER_NOT_HELD - 6U) /* overhead */
-#define ADAPTIVE_CREDIT_STEP	40	/* most that so many frames move it */
-#define ADAPTIVE_CREDIT_FRAMES	8U
+#define ADAPTIVE_CREDIT_STEP	40	/* most that one of them takes, ... */
+#define ADAPTIVE_CREDIT_FRAMES	8U	/* and once more for so many that pay */
 #define ADAPTIVE_WORTH		3U	/* saving per loss of rate */
 #define ADAPTIVE_LOSS		20U	/* 1/1024: loss that nobody feels */
 #define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure */

@@ -7,8 +7,10 @@
  * word, so the latency class does not bound it. Both ignore the sample; who holds
  * nothing asks for none.
  */
-#include <linux/limits.h>
 #include <vcoal/policy.h>
+
+/* Polls for which nothing is asked; a window of so many is still countable. */
+#define FIXED_REST	65536U
 
 static struct vcoal_decision observe_decide(void *state,
 					    const struct vcoal_sample *sample,
@@ -29,7 +31,7 @@ static struct vcoal_decision fixed_decide(void *state,
 {
 	return (struct vcoal_decision) {
 		.params = limits->fixed,
-		.rest = U32_MAX,
+		.rest = FIXED_REST,
 		.reason = VCOAL_REASON_FIXED,
 	};
 }
