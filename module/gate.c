@@ -80,14 +80,6 @@ static bool gate_only_counts(struct vcoal_gate *gate, u32 frames, bool irq)
 	return true;
 }
 
-/* How long an event of now must wait, counted from the last interrupt. */
-static u64 gate_wait(const struct vcoal_gate *gate, u64 now, u32 ns)
-{
-	u64 since_last = now - gate->last;
-
-	return since_last < ns ? ns - since_last : 0;
-}
-
 /* Do enough frames wait to end the hold early? */
 static bool gate_full(const struct vcoal_gate *gate)
 {
@@ -176,7 +168,7 @@ void vcoal_gate_close(struct vcoal_gate *gate)
 bool vcoal_gate_event(struct vcoal_gate *gate, u32 frames)
 {
 	struct vcoal_hold *hold = &gate->q.hold;
-	u64 now, wait;
+	u64 now;
 	u32 ns;
 
 	lockdep_assert_held(&gate->lock);
@@ -190,9 +182,8 @@ bool vcoal_gate_event(struct vcoal_gate *gate, u32 frames)
 	if (!gate_full(gate)) {
 		if (vcoal_hold_running(hold))
 			return false;
-		wait = gate_wait(gate, now, ns);
-		if (wait) {
-			vcoal_gate_begin(gate, now, wait);
+		if (now - gate->last < ns) {
+			vcoal_gate_begin(gate, now, ns);
 			return false;
 		}
 	}

@@ -4,9 +4,11 @@
  *
  * The backend says vcoal_gate_notify() when it is about to interrupt the
  * guest, and does so only when that returns true. An event that comes sooner
- * after the last interrupt than the hold is swallowed and delivered when the
- * time has come, or when enough frames are waiting. The first event after idle
- * finds the last interrupt long past: it is never delayed, and needs no timer.
+ * after the last interrupt than the hold is long is kept for all of the hold, or
+ * until enough frames are waiting. (Kept for what is left since the last interrupt,
+ * it waited no less for its bound and had fewer to share it with.) The first event
+ * after idle finds the last interrupt long past: it is never delayed, and needs no
+ * timer.
  */
 #ifndef _VCOAL_GATE_H
 #define _VCOAL_GATE_H

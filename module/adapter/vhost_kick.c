@@ -5,7 +5,7 @@
  * What transmitting costs a host is not the interrupt at the end, but each
  * packet's kick: an exit, an eventfd, the wake-up of vhost's worker. So it is
  * kicks that are held. One that comes sooner after the queue's last run than
- * the hold is kept, and when the time is over the worker is told to run. With
+ * the hold is long is kept for as long, and then the worker is told to run. With
  * an event index the guest kicks no more until then, for vhost has not looked.
  * One kick, one wake-up and one interrupt remain of the batch.
  *
@@ -238,7 +238,7 @@ bool vhk_deliver(struct vhc_queue *queue)
 	return true;
 }
 
-/* How long may a kick wait, counted from the last run? */
+/* How long may a kick wait that comes no later than that after the last run? */
 static u32 vhk_hold_ns(const struct vhc_queue *queue)
 {
 	const struct vhk_kick *kick = &queue->kick;
@@ -246,9 +246,20 @@ static u32 vhk_hold_ns(const struct vhc_queue *queue)
 	if (kick->due || !READ_ONCE(kick->asked) || !vhk_holds(queue))
 		return 0;
 
-	/* Pairs with WRITE_ONCE() in control.c: half the ring does not fill. */
-	return min(vcoal_gate_hold_ns(&queue->gate),
-		   READ_ONCE(queue->gate.q.guard_ns));
+	return vcoal_gate_hold_ns(&queue->gate);
+}
+
+/* What is left of that, if half the ring shall not fill since the last run. */
+static u32 vhk_wait_ns(const struct vhc_queue *queue, u64 now, u32 ns)
+{
+	/* Pairs with WRITE_ONCE() in control.c. */
+	u32 guard = READ_ONCE(queue->gate.q.guard_ns);
+	u64 since_last = now - queue->kick.last;
+
+	if (since_last >= min(ns, guard))
+		return 0;
+
+	return min_t(u64, ns, guard - since_last);
 }
 
 static void vhk_run(struct vhk_kick *kick, u64 now)
@@ -265,8 +276,8 @@ static void vhk_run(struct vhk_kick *kick, u64 now)
 static bool vhk_event(struct vhc_queue *queue)
 {
 	struct vhk_kick *kick = &queue->kick;
-	u64 now, since_last;
-	u32 ns;
+	u32 ns, wait;
+	u64 now;
 
 	if (!queue->gate.open)
 		return true;
@@ -275,10 +286,10 @@ static bool vhk_event(struct vhc_queue *queue)
 
 	ns = vhk_hold_ns(queue);
 	now = ns ? ktime_get_ns() : vcoal_queue_clock(&queue->gate.q);
-	since_last = now - kick->last;
-	if (since_last < ns) {
+	wait = vhk_wait_ns(queue, now, ns);
+	if (wait) {
 		kick->kept = true;
-		vcoal_gate_begin(&queue->gate, now, ns - since_last);
+		vcoal_gate_begin(&queue->gate, now, wait);
 		return false;
 	}
 	vhk_run(kick, now);
