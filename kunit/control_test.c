@@ -453,6 +453,27 @@ static void control_apply_begins_a_new_policy_once(struct kunit *test)
 					   sizeof(fake->queue.state)));
 }
 
+/* What came in a rest, which may be long, is of no window once settings change. */
+static void control_apply_ends_a_rest(struct kunit *test)
+{
+	struct vcoal_fake *fake = test->priv;
+	struct vcoal_queue *queue = &fake->queue;
+	u64 now = ktime_get_ns();
+
+	told.answer.rest = 1000;
+	queue->win.start = now;
+	serve(queue, now + VCOAL_WINDOW_NS, 1);
+	count(queue, 500);
+	told.answer.rest = 0;
+	fake->nic.mode = VCOAL_MODE_AUTO;
+	apply(queue);
+	KUNIT_EXPECT_NE(test, vcoal_queue_clock(queue), 0);
+
+	serve(queue, ktime_get_ns() + VCOAL_WINDOW_NS, 3);
+	KUNIT_EXPECT_EQ(test, told.sample.frames, 3);
+	KUNIT_EXPECT_LE(test, told.sample.window_ns, 2 * VCOAL_WINDOW_NS);
+}
+
 static void control_apply_obeys_the_mode(struct kunit *test)
 {
 	struct vcoal_fake *fake = test->priv;
@@ -546,6 +567,7 @@ static struct kunit_case control_cases[] = {
 	KUNIT_CASE(control_budget_is_a_floor_within_the_bound),
 	KUNIT_CASE(control_says_what_is_unsupported),
 	KUNIT_CASE(control_apply_begins_a_new_policy_once),
+	KUNIT_CASE(control_apply_ends_a_rest),
 	KUNIT_CASE(control_apply_obeys_the_mode),
 	KUNIT_CASE(control_apply_tightens_at_once),
 	KUNIT_CASE(control_shares_the_budget),

@@ -174,6 +174,25 @@ static void gate_holds_from_the_event_on(struct kunit *test)
 	KUNIT_EXPECT_LE(test, guest->delivered_at, kept + HOLD_NS + LATE_NS);
 }
 
+/* One event too soon, and all others would look so, held for nothing for good. */
+static void gate_lets_go_of_what_is_rare(struct kunit *test)
+{
+	struct guest *guest = guest_new(test, HOLD_NS, 0);
+	int i;
+
+	guest_notify(guest, 1);
+	usleep_range(1000, 1001);
+	KUNIT_EXPECT_FALSE(test, guest_notify(guest, 1));
+	for (i = 0; i < 20; i++) {
+		usleep_range(6000, 6001);
+		guest_notify(guest, 1);
+	}
+	msleep(100);
+
+	KUNIT_EXPECT_EQ(test, guest->gate.q.count.packets, 22);
+	KUNIT_EXPECT_LE(test, guest->gate.q.count.holds, 4);
+}
+
 static void gate_holds_again_after_a_release(struct kunit *test)
 {
 	struct guest *guest = guest_new(test, HOLD_NS, 0);
@@ -388,6 +407,7 @@ static struct kunit_case gate_cases[] = {
 	KUNIT_CASE(gate_never_delays_the_first_event_after_idle),
 	KUNIT_CASE(gate_merges_events_into_one),
 	KUNIT_CASE(gate_holds_from_the_event_on),
+	KUNIT_CASE(gate_lets_go_of_what_is_rare),
 	KUNIT_CASE(gate_holds_again_after_a_release),
 	KUNIT_CASE(gate_frames_end_a_hold_early),
 	KUNIT_CASE(gate_one_frame_is_enough_when_asked_for),

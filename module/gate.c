@@ -101,6 +101,7 @@ static void gate_account(struct vcoal_gate *gate, u64 now, bool irq)
 		vcoal_queue_irq(&gate->q);
 		served.held = vcoal_hold_end(&gate->q.hold, now);
 		gate->last = now;
+		gate->lone = served.held && gate->frames <= 1;
 	}
 	gate->frames = 0;
 	vcoal_queue_served(&gate->q, &served);
@@ -168,8 +169,8 @@ void vcoal_gate_close(struct vcoal_gate *gate)
 bool vcoal_gate_event(struct vcoal_gate *gate, u32 frames)
 {
 	struct vcoal_hold *hold = &gate->q.hold;
+	u32 ns, wait;
 	u64 now;
-	u32 ns;
 
 	lockdep_assert_held(&gate->lock);
 
@@ -182,8 +183,9 @@ bool vcoal_gate_event(struct vcoal_gate *gate, u32 frames)
 	if (!gate_full(gate)) {
 		if (vcoal_hold_running(hold))
 			return false;
-		if (now - gate->last < ns) {
-			vcoal_gate_begin(gate, now, ns);
+		wait = vcoal_gate_wait(now - gate->last, ns, gate->lone);
+		if (wait) {
+			vcoal_gate_begin(gate, now, wait);
 			return false;
 		}
 	}

@@ -3,16 +3,15 @@
  * The hold engine.
  *
  * Who may run: end() and mark() are called by the owner of the queue (the NAPI
- * owner, the vhost worker), wait() and arm() by the same context right after it
- * handed the queue back (or by release(), which asks to be called again): a timer
- * that fires earlier finds the queue owned and is spent. So they may come late, when
- * the next owner has ended this hold or begun another. wait() sees that, for the
- * mark is not its own, and leaves the timer to whoever made the other one, who starts
- * it as well. Between its look and the timer the next owner may still begin: then the
- * one timer ends the other hold when this one would have ended, mostly early. (Later,
- * by the difference, should the length have been changed to a shorter one just now.)
- * A marked hold always ends: by its own timer, by one like that, or by who owned the
- * queue.
+ * owner, the vhost worker), wait() by the same context right after it handed the
+ * queue back: a timer that fires earlier finds the queue owned and is spent. So it
+ * may come late, when the next owner has ended this hold or begun another. It sees
+ * that, for the mark is not its own, and leaves the timer to whoever made the other
+ * one, who starts it as well. Between its look and the timer the next owner may
+ * still begin: then the one timer ends the other hold when this one would have
+ * ended, mostly early. (Later, by the difference, should the length have been
+ * changed to a shorter one just now.) A marked hold always ends: by its own timer,
+ * by one like that, or by who owned the queue.
  *
  * The length counts from when the queue was handed back: that delivers what was
  * served, and whatever comes meanwhile would have waited for it without a hold, too.
@@ -158,7 +157,7 @@ void vcoal_hold_extend(struct vcoal_hold *hold, u64 now, u32 ns)
  * @now: ktime in ns
  *
  * A timer that is still queued (the frames threshold or another event came
- * first) is left alone: the next arm() moves it, and should it fire before,
+ * first) is left alone: the next wait() moves it, and should it fire before,
  * release() finds the queue owned or serves it once more.
  *
  * When the queue was not handed back (it was polled once more), or that was not said

@@ -131,6 +131,7 @@ static void vhk_account(struct vhc_queue *queue, u64 now)
 		return;
 	/* Pairs with READ_ONCE() in vhost_batch.c. */
 	WRITE_ONCE(kick->held, 0);
+	kick->lone = served.held && served.frames <= 1;
 	kick->frames = 0;
 	vcoal_queue_served(&queue->gate.q, &served);
 }
@@ -255,11 +256,10 @@ static u32 vhk_wait_ns(const struct vhc_queue *queue, u64 now, u32 ns)
 	/* Pairs with WRITE_ONCE() in control.c. */
 	u32 guard = READ_ONCE(queue->gate.q.guard_ns);
 	u64 since_last = now - queue->kick.last;
+	u32 wait = vcoal_gate_wait(since_last, min(ns, guard),
+				   queue->kick.lone);
 
-	if (since_last >= min(ns, guard))
-		return 0;
-
-	return min_t(u64, ns, guard - since_last);
+	return min_t(u64, wait, guard - since_last);
 }
 
 static void vhk_run(struct vhk_kick *kick, u64 now)

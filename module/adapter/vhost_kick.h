@@ -18,6 +18,7 @@ struct vhc_queue;
  * @runner: who is in a run
  * @now: when that began, or 0 where nobody needs to know
  * @last: the last run's beginning, or the last release, ktime ns
+ * @lone: a run that was released served a single frame, see vcoal_gate_wait()
  * @held: how long the kick was kept whose run is due, or under way
  * @frames: that were served and not accounted for yet
  */
@@ -30,6 +31,7 @@ struct vhk_kick {
 	const struct task_struct *runner;
 	u64 now;
 	u64 last;
+	bool lone;
 	u64 held;
 	u32 frames;
 };
