@@ -59,12 +59,6 @@ u32 vcoal_gate_hold_ns(const struct vcoal_gate *gate)
 	return vcoal_hold_wanted(&gate->q.hold) ? READ_ONCE(gate->q.hold.ns) : 0;
 }
 
-/* A gate that holds must know the time; else the policy says whether. */
-static u64 gate_clock(const struct vcoal_gate *gate, u32 ns)
-{
-	return ns ? ktime_get_ns() : vcoal_queue_clock(&gate->q);
-}
-
 /*
  * Nothing is held nor shall be, and nobody asks for the time: no frames wait. A
  * hold that is set meanwhile begins with the next event.
@@ -178,7 +172,7 @@ bool vcoal_gate_event(struct vcoal_gate *gate, u32 frames)
 		return true;
 
 	ns = vcoal_gate_hold_ns(gate);
-	now = gate_clock(gate, ns);
+	now = vcoal_queue_clock_to_hold(&gate->q, ns);
 	gate->frames += frames;
 	if (!gate_full(gate)) {
 		if (vcoal_hold_running(hold))
@@ -227,7 +221,8 @@ void vcoal_gate_served(struct vcoal_gate *gate, u32 frames)
 
 	gate->frames += frames;
 	if (!vcoal_hold_running(&gate->q.hold))
-		gate_account(gate, gate_clock(gate, vcoal_gate_hold_ns(gate)),
+		gate_account(gate,
+			     vcoal_queue_clock_to_hold(&gate->q, vcoal_gate_hold_ns(gate)),
 			     false);
 	else if (gate_full(gate))
 		gate_deliver(gate, ktime_get_ns());

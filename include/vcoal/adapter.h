@@ -133,6 +133,19 @@ static inline u64 vcoal_queue_clock(const struct vcoal_queue *queue)
 }
 
 /**
+ * vcoal_queue_clock_to_hold() - the same, of what may begin a hold
+ * @queue: being served
+ * @hold: it may, and must know the time
+ *
+ * Return: ktime ns, or 0 without @hold
+ */
+static inline u64 vcoal_queue_clock_to_hold(const struct vcoal_queue *queue,
+					    bool hold)
+{
+	return hold ? ktime_get_ns() : vcoal_queue_clock(queue);
+}
+
+/**
  * vcoal_queue_only_counts() - is all that a poll needs vcoal_queue_count()?
  * @queue: being served
  *

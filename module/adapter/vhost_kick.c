@@ -259,6 +259,7 @@ static u32 vhk_wait_ns(const struct vhc_queue *queue, u64 now, u32 ns)
 	u32 wait = vcoal_gate_wait(since_last, min(ns, guard),
 				   queue->kick.lone);
 
+	/* A wait of 0 stays 0, also where the guard is over. */
 	return min_t(u64, wait, guard - since_last);
 }
 
@@ -285,7 +286,7 @@ static bool vhk_event(struct vhc_queue *queue)
 		return false;
 
 	ns = vhk_hold_ns(queue);
-	now = ns ? ktime_get_ns() : vcoal_queue_clock(&queue->gate.q);
+	now = vcoal_queue_clock_to_hold(&queue->gate.q, ns);
 	wait = vhk_wait_ns(queue, now, ns);
 	if (wait) {
 		kick->kept = true;

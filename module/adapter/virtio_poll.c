@@ -130,12 +130,6 @@ static void vnet_hold(struct vnet_queue *queue, u64 now, int work)
 		napi_schedule(napi);
 }
 
-/* Who may hold must know the time. */
-static u64 vnet_clock(const struct vnet_queue *queue, bool keep)
-{
-	return keep ? ktime_get_ns() : vcoal_queue_clock(&queue->q);
-}
-
 /* The driver's poll; with @keep it leaves its interrupt off and us the NAPI. */
 static int vnet_driver_poll(struct vcoal_napi_hook *hook, int budget, bool keep)
 {
@@ -162,7 +156,9 @@ static void vnet_ring_resized(struct vnet_queue *queue)
 static noinline int vnet_serve_rx(struct vnet_queue *queue, int budget)
 {
 	bool keep = vcoal_hold_wanted(&queue->q.hold);
-	struct vcoal_served served = { .now = vnet_clock(queue, keep) };
+	struct vcoal_served served = {
+		.now = vcoal_queue_clock_to_hold(&queue->q, keep),
+	};
 	int work;
 
 	served.held = vcoal_hold_end(&queue->q.hold, served.now);
@@ -285,7 +281,9 @@ static bool vnet_tx_may_hold(const struct vnet_queue *queue)
 static noinline int vnet_serve_tx(struct vnet_queue *queue, int budget)
 {
 	bool keep = vnet_tx_may_hold(queue);
-	struct vcoal_served served = { .now = vnet_clock(queue, keep) };
+	struct vcoal_served served = {
+		.now = vcoal_queue_clock_to_hold(&queue->q, keep),
+	};
 	u32 before;
 	int work;
 

@@ -79,21 +79,20 @@ class Quick:
                in self.profiles[peer.OFF.name].items() if name in profile.HOT}
         expect(not ran, f"functions of ours ran: {ran}")
 
+    def _saves(self, usecs, load, least):
+        row = self._row(load)
+        cost = {name: row[name]["instructions"] for name in row}
+        saving = 1 - cost[f"fixed-{usecs}"] / cost["stock"]
+        print(f"# fixed {usecs} us saves {100 * saving:.1f} % of {load.name}")
+        expect(saving >= least, f"{cost}")
+
     def holding_pays(self):
         """A hold longer than the gap saves a fifth of all instructions."""
-        row = self._row(PACED)
-        cost = {name: row[name]["instructions"] for name in row}
-        saving = 1 - cost["fixed-256"] / cost["stock"]
-        print(f"# fixed 256 us saves {100 * saving:.1f} %")
-        expect(saving >= SAVING, f"{cost}")
+        self._saves(256, PACED, SAVING)
 
     def holds_begin_behind_the_poll(self):
         """What a poll takes to hand packets on is no part of the hold."""
-        row = self._row(BURST)
-        cost = {name: row[name]["instructions"] for name in row}
-        saving = 1 - cost["fixed-64"] / cost["stock"]
-        print(f"# fixed 64 us saves {100 * saving:.1f} % of bursts")
-        expect(saving >= BURST_SAVING, f"{cost}")
+        self._saves(64, BURST, BURST_SAVING)
 
     def adaptive_is_near_the_oracle(self):
         """On every load, within its class bound."""

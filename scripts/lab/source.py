@@ -2,8 +2,8 @@
 """Kernels built from Debian's kernel source, kept between runs.
 
 A build is named by everything that shapes it (source version, our patches,
-configuration, compiler), so a kept one is right or is not found.  An interrupted build is
-taken up where it stopped.
+configuration, compiler), so a kept one is right or is not found.  An
+interrupted build is taken up where it stopped.
 """
 
 import dataclasses
