@@ -332,7 +332,7 @@ static void guest_keep_other(struct guest *guest)
 {
 	guest->other = true;
 	spin_lock_bh(&guest->gate.lock);
-	vcoal_gate_begin(&guest->gate, ktime_get_ns(), HOLD_NS);
+	vcoal_queue_begin(&guest->gate.q, ktime_get_ns(), HOLD_NS);
 	spin_unlock_bh(&guest->gate.lock);
 }
 

@@ -81,7 +81,7 @@ static void hold_fires_once_at_its_time(struct kunit *test)
 	struct fake *fake = fake_new(test, ns);
 	u64 now = ktime_get_ns();
 
-	vcoal_hold_begin(&fake->hold, now);
+	vcoal_hold_begin(&fake->hold, now, fake->hold.ns);
 	msleep(100);
 
 	KUNIT_ASSERT_EQ(test, READ_ONCE(fake->released), 1);
@@ -94,7 +94,7 @@ static void hold_runs_from_begin_to_end(struct kunit *test)
 	struct fake *fake = fake_new(test, VCOAL_HOLD_NS_MAX);
 	u64 now = ktime_get_ns();
 
-	vcoal_hold_begin(&fake->hold, now);
+	vcoal_hold_begin(&fake->hold, now, fake->hold.ns);
 	KUNIT_EXPECT_TRUE(test, vcoal_hold_running(&fake->hold));
 	KUNIT_EXPECT_EQ(test, vcoal_hold_end(&fake->hold, now + 700), 700);
 	KUNIT_EXPECT_FALSE(test, vcoal_hold_running(&fake->hold));
@@ -106,7 +106,7 @@ static void hold_end_without_begin_held_nothing(struct kunit *test)
 	u64 now = ktime_get_ns();
 
 	KUNIT_EXPECT_EQ(test, vcoal_hold_end(&fake->hold, now), 0);
-	vcoal_hold_begin(&fake->hold, now);
+	vcoal_hold_begin(&fake->hold, now, fake->hold.ns);
 	vcoal_hold_end(&fake->hold, now + 1);
 	KUNIT_EXPECT_EQ(test, vcoal_hold_end(&fake->hold, now + 2), 0);
 }
@@ -117,9 +117,9 @@ static void hold_of_no_length_still_counts(struct kunit *test)
 	struct fake *fake = fake_new(test, 64000);
 	u64 now = ktime_get_ns();
 
-	vcoal_hold_begin(&fake->hold, now);
+	vcoal_hold_begin(&fake->hold, now, fake->hold.ns);
 	KUNIT_EXPECT_GT(test, vcoal_hold_end(&fake->hold, now), 0);
-	vcoal_hold_begin(&fake->hold, now);
+	vcoal_hold_begin(&fake->hold, now, fake->hold.ns);
 	KUNIT_EXPECT_GT(test, vcoal_hold_end(&fake->hold, now - 5), 0);
 }
 
@@ -127,7 +127,7 @@ static void hold_close_cancels(struct kunit *test)
 {
 	struct fake *fake = fake_new(test, 5 * NSEC_PER_MSEC);
 
-	vcoal_hold_begin(&fake->hold, ktime_get_ns());
+	vcoal_hold_begin(&fake->hold, ktime_get_ns(), fake->hold.ns);
 	vcoal_hold_close(&fake->hold);
 	msleep(100);
 
@@ -149,11 +149,11 @@ static void hold_begun_again_ends_at_the_later_time(struct kunit *test)
 	struct fake *fake = fake_new(test, VCOAL_HOLD_NS_MAX);
 	u64 again;
 
-	vcoal_hold_begin(&fake->hold, ktime_get_ns());
+	vcoal_hold_begin(&fake->hold, ktime_get_ns(), fake->hold.ns);
 	usleep_range(4000, 4100);
 	again = ktime_get_ns();
 	vcoal_hold_end(&fake->hold, again);
-	vcoal_hold_begin(&fake->hold, again);
+	vcoal_hold_begin(&fake->hold, again, fake->hold.ns);
 	msleep(100);
 
 	KUNIT_ASSERT_EQ(test, READ_ONCE(fake->released), 1);
@@ -165,7 +165,7 @@ static void hold_set_leaves_the_running_one_alone(struct kunit *test)
 	struct fake *fake = fake_new(test, 2 * NSEC_PER_MSEC);
 	u64 now = ktime_get_ns();
 
-	vcoal_hold_begin(&fake->hold, now);
+	vcoal_hold_begin(&fake->hold, now, fake->hold.ns);
 	vcoal_hold_set(&fake->hold, (struct vcoal_params) {
 		.hold_ns = VCOAL_HOLD_NS_MAX,
 	});
@@ -184,7 +184,7 @@ static void hold_is_overdue_only_when_it_did_not_end(struct kunit *test)
 	u64 late = now + 60 * NSEC_PER_SEC;
 
 	KUNIT_EXPECT_FALSE(test, vcoal_hold_overdue(&fake->hold, late));
-	vcoal_hold_begin(&fake->hold, now);
+	vcoal_hold_begin(&fake->hold, now, fake->hold.ns);
 	KUNIT_EXPECT_FALSE(test, vcoal_hold_overdue(&fake->hold, now));
 	KUNIT_EXPECT_FALSE(test, vcoal_hold_overdue(&fake->hold,
 						    now + VCOAL_HOLD_NS_MAX));

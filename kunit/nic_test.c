@@ -290,10 +290,8 @@ static void nic_close_ends_holds(struct kunit *test)
 
 	nic_up(dev);
 	KUNIT_ASSERT_NOT_NULL(test, fake.queue[0]);
-	vcoal_hold_set(&fake.queue[0]->hold, (struct vcoal_params) {
-		.hold_ns = VCOAL_HOLD_NS_MAX,
-	});
-	vcoal_hold_begin(&fake.queue[0]->hold, ktime_get_ns());
+	vcoal_hold_begin(&fake.queue[0]->hold, ktime_get_ns(),
+			 VCOAL_HOLD_NS_MAX);
 	nic_down(dev);
 	msleep(50);
 	KUNIT_EXPECT_EQ(test, READ_ONCE(fake.releases), 0);
@@ -318,7 +316,7 @@ static void nic_stuck_hold_is_rescued_once(struct kunit *test)
 	local_bh_disable();
 	vcoal_queue_served(queue, &served);
 	local_bh_enable();
-	vcoal_hold_begin(&queue->hold, served.now);
+	vcoal_hold_begin(&queue->hold, served.now, VCOAL_HOLD_NS_MAX);
 	ssleep(10);
 
 	KUNIT_EXPECT_EQ(test, queue->count.rescues, 1);

@@ -112,20 +112,6 @@ static bool gate_deliver(struct vcoal_gate *gate, u64 now)
 }
 
 /**
- * vcoal_gate_begin() - begin a hold
- * @gate: locked, with no hold running
- * @now: ktime ns
- * @wait: how long
- */
-void vcoal_gate_begin(struct vcoal_gate *gate, u64 now, u32 wait)
-{
-	lockdep_assert_held(&gate->lock);
-
-	trace_vcoal_hold(&gate->q);
-	vcoal_hold_begin_for(&gate->q.hold, now, wait);
-}
-
-/**
  * vcoal_gate_open() - begin to hold
  * @gate: zeroed but for its queue
  * @deliver: see struct vcoal_gate
@@ -179,7 +165,7 @@ bool vcoal_gate_event(struct vcoal_gate *gate, u32 frames)
 			return false;
 		wait = vcoal_gate_wait(now - gate->last, ns, gate->lone);
 		if (wait) {
-			vcoal_gate_begin(gate, now, wait);
+			vcoal_queue_begin(&gate->q, now, wait);
 			return false;
 		}
 	}

@@ -118,25 +118,15 @@ void vcoal_hold_wait(struct vcoal_hold *hold, u64 since)
 }
 
 /**
- * vcoal_hold_begin_for() - mark and wait, where nobody hands over in between
+ * vcoal_hold_begin() - mark and wait, where nobody hands over in between
  * @hold: the hold
  * @now: ktime in ns
  * @ns: how long
  */
-void vcoal_hold_begin_for(struct vcoal_hold *hold, u64 now, u32 ns)
+void vcoal_hold_begin(struct vcoal_hold *hold, u64 now, u32 ns)
 {
 	vcoal_hold_mark(hold, now, ns);
 	hold_wait_from(hold, now, ns);
-}
-
-/**
- * vcoal_hold_begin() - the same for hold->ns
- * @hold: the hold; the caller found vcoal_hold_wanted()
- * @now: ktime in ns
- */
-void vcoal_hold_begin(struct vcoal_hold *hold, u64 now)
-{
-	vcoal_hold_begin_for(hold, now, READ_ONCE(hold->ns));
 }
 
 /**

@@ -100,6 +100,18 @@ void vcoal_queue_hold(struct vcoal_queue *queue, u64 now)
 }
 
 /**
+ * vcoal_queue_begin() - the same, and it waits from now on
+ * @queue: its interrupt is ours to keep
+ * @now: ktime ns, not 0
+ * @ns: how long
+ */
+void vcoal_queue_begin(struct vcoal_queue *queue, u64 now, u32 ns)
+{
+	trace_vcoal_hold(queue);
+	vcoal_hold_begin(&queue->hold, now, ns);
+}
+
+/**
  * vcoal_queue_irq() - one interrupt of this queue was taken
  * @queue: the queue
  *

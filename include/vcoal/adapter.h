@@ -110,6 +110,7 @@ extern const struct vcoal_adapter vcoal_xen_netfront;
 struct vcoal_queue *__must_check
 vcoal_queue_new(struct vcoal_nic *nic, enum vcoal_dir dir, u32 index);
 void vcoal_queue_hold(struct vcoal_queue *queue, u64 now);
+void vcoal_queue_begin(struct vcoal_queue *queue, u64 now, u32 ns);
 void vcoal_queue_irq(struct vcoal_queue *queue);
 void vcoal_queue_count(struct vcoal_queue *queue, u32 frames, bool full);
 void vcoal_queue_spurious(struct vcoal_queue *queue);

@@ -52,7 +52,6 @@ void vcoal_gate_work(struct vcoal_gate *gate, u32 frames);
 bool __must_check vcoal_gate_event(struct vcoal_gate *gate, u32 frames);
 void vcoal_gate_served(struct vcoal_gate *gate, u32 frames);
 u32 vcoal_gate_hold_ns(const struct vcoal_gate *gate);
-void vcoal_gate_begin(struct vcoal_gate *gate, u64 now, u32 wait);
 void vcoal_gate_flush(struct vcoal_gate *gate);
 bool vcoal_gate_release(struct vcoal_hold *hold);
 

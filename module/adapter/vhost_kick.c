@@ -290,7 +290,7 @@ static bool vhk_event(struct vhc_queue *queue)
 	wait = vhk_wait_ns(queue, now, ns);
 	if (wait) {
 		kick->kept = true;
-		vcoal_gate_begin(&queue->gate, now, wait);
+		vcoal_queue_begin(&queue->gate.q, now, wait);
 		return false;
 	}
 	vhk_run(kick, now);

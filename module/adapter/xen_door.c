@@ -128,7 +128,6 @@ bool xen_door_eoi(struct xev_line *line)
 	struct xen_door *door = xen_door_of(line);
 	unsigned long flags;
 	bool keep;
-	u64 now;
 
 	if (xen_door_eoi_passes(line))
 		return true;
@@ -141,9 +140,8 @@ bool xen_door_eoi(struct xev_line *line)
 	       vcoal_hold_wanted(&door->queue->hold);
 	if (keep) {
 		door->shut = true;
-		now = ktime_get_ns();
-		vcoal_queue_hold(door->queue, now);
-		vcoal_hold_wait(&door->queue->hold, now);
+		vcoal_queue_begin(door->queue, ktime_get_ns(),
+				  READ_ONCE(door->queue->hold.ns));
 	}
 	spin_unlock_irqrestore(&door->lock, flags);
 
