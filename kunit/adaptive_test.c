@@ -552,6 +552,90 @@ static void lets_go_of_a_closed_loop(struct kunit *test)
 	KUNIT_EXPECT_LT(test, traffic_run(&asked, load, REST), REST / 50);
 }
 
+/* By turns a message of so many frames and a frame, each behind the other. */
+struct messages {
+	u32 frames;
+	u32 leg_ns;
+	bool answer;
+	struct vcoal_sample sample;
+};
+
+/* So many of both; returns how many of them were held. */
+static u32 messages_run(struct asked *asked, struct messages *load, u32 legs)
+{
+	struct vcoal_sample *s = &load->sample;
+	u32 held = 0;
+
+	while (legs--) {
+		u32 hold_ns = asked->last.params.hold_ns;
+		u32 frames = load->answer ? 1 : load->frames;
+
+		held += hold_ns > 0;
+		load->answer = !load->answer;
+		s->window_ns += load->leg_ns + hold_ns;
+		s->polls++;
+		s->frames += frames;
+		s->bytes += 1448 * frames;
+		s->irqs += !hold_ns;
+		s->holds += !!hold_ns;
+		s->held_frames += hold_ns ? frames : 0;
+		s->ring_peak = max(s->ring_peak, frames);
+		if (s->window_ns < NSEC_PER_MSEC << asked->last.long_windows)
+			continue;
+		s->nic_bytes = s->bytes;
+		s->timer_cost = VCOAL_TIMER_COST;
+		traffic_ask(asked, s);
+		*s = (struct vcoal_sample) {};
+	}
+
+	return held;
+}
+
+/* Windows that have now the one and now the other have no rate to compare. */
+static void lets_go_of_large_messages(struct kunit *test)
+{
+	static const u32 sizes[] = { 12, 24, 47 };
+	struct messages load = {};
+	struct asked asked;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		traffic_start(test, &asked, "adaptive", NSEC_PER_MSEC);
+		load = (struct messages) { sizes[i], 1300000 };
+		messages_run(&asked, &load, 400);
+		KUNIT_EXPECT_EQ_MSG(test, asked.last.params.hold_ns, 0,
+				    "%u frames", sizes[i]);
+		KUNIT_EXPECT_LT_MSG(test, messages_run(&asked, &load, 4000), 400,
+				    "%u frames", sizes[i]);
+	}
+}
+
+/* Not for a load that pauses or changes now and then; and not for ever. */
+static void asks_rarely_where_each_window_differs(struct kunit *test)
+{
+	const struct traffic many = { .gap_ns = 20000 };
+	const struct traffic few = { .gap_ns = 500000 };
+	struct vcoal_sample pause;
+	struct asked asked;
+	u32 i;
+
+	traffic_window(&few, NSEC_PER_MSEC, &pause);
+	pause.window_ns = 20 * NSEC_PER_MSEC;
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	for (i = 0; i < 20; i++) {
+		traffic_run(&asked, &many, 30);
+		traffic_ask(&asked, &pause);
+		KUNIT_EXPECT_FALSE(test, asked.last.long_windows);
+	}
+	for (i = 0; i < 20; i++) {
+		traffic_run(&asked, &many, 1);
+		traffic_run(&asked, &few, 1);
+	}
+	KUNIT_EXPECT_TRUE(test, asked.last.long_windows);
+	traffic_run(&asked, &many, 200);
+	KUNIT_EXPECT_FALSE(test, asked.last.long_windows);
+}
+
 /* A stream of small messages: fewer frames, which carry more. */
 static void holds_where_messages_gather(struct kunit *test)
 {
@@ -955,6 +1039,8 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(a_load_that_goes_is_not_in_vain),
 	KUNIT_CASE(a_dear_timer_must_gather_more),
 	KUNIT_CASE_PARAM(lets_go_of_a_closed_loop, closed_gen_params),
+	KUNIT_CASE(lets_go_of_large_messages),
+	KUNIT_CASE(asks_rarely_where_each_window_differs),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),
 	KUNIT_CASE(names_a_closed_loop),
 	KUNIT_CASE_PARAM(is_quiet_at_rest, dense_gen_params),

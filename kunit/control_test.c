@@ -329,6 +329,25 @@ static void control_spares_a_passive_policy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, told.asked, 0);
 }
 
+static void control_asks_half_as_often(struct kunit *test)
+{
+	struct vcoal_fake *fake = test->priv;
+	u64 now = ktime_get_ns();
+
+	fake->queue.win.start = now;
+	told.answer.long_windows = true;
+	serve(&fake->queue, now + VCOAL_WINDOW_NS, 1);
+	KUNIT_ASSERT_EQ(test, told.asked, 1);
+	serve(&fake->queue, now + 3 * VCOAL_WINDOW_NS - 1, 1);
+	KUNIT_EXPECT_EQ(test, told.asked, 1);
+	told.answer.long_windows = false;
+	serve(&fake->queue, now + 3 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_EQ(test, told.asked, 2);
+	KUNIT_EXPECT_EQ(test, told.sample.window_ns, 2 * VCOAL_WINDOW_NS);
+	serve(&fake->queue, now + 4 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_EQ(test, told.asked, 3);
+}
+
 static void count(struct vcoal_queue *queue, int polls)
 {
 	local_bh_disable();
@@ -560,6 +579,7 @@ static struct kunit_case control_cases[] = {
 	KUNIT_CASE(control_remembers_changes_only),
 	KUNIT_CASE(control_forgets_the_oldest_changes),
 	KUNIT_CASE(control_spares_a_passive_policy),
+	KUNIT_CASE(control_asks_half_as_often),
 	KUNIT_CASE(control_rests_for_some_polls),
 	KUNIT_CASE(control_does_not_rest_while_it_holds),
 	KUNIT_CASE(control_pauses_the_whole_vm),

@@ -235,7 +235,7 @@ void vcoal_queue_served(struct vcoal_queue *queue,
 		vcoal_queue_work(queue, served);
 	if (served->held)
 		vcoal_queue_held(queue, served);
-	if (served->now && served->now >= queue->win.start + VCOAL_WINDOW_NS)
+	if (served->now && served->now >= queue->win.start + queue->window_ns)
 		vcoal_control_window(queue, served->now);
 	spin_unlock(&queue->lock);
 }

@@ -124,6 +124,7 @@ struct vcoal_limits {
  *	queues, and shows its pace when none holds it
  * @rest: the window may go on for as many polls, which are counted but not
  *	timed; heeded while nothing is held
+ * @long_windows: they last twice as long from now on
  * @reason: why
  */
 struct vcoal_decision {
@@ -132,6 +133,7 @@ struct vcoal_decision {
 	u32 rest;
 	enum vcoal_reason reason;
 	bool pause;
+	bool long_windows;
 };
 
 /**

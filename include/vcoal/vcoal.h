@@ -201,6 +201,7 @@ struct vcoal_nic {
  * @gap_us: time between such polls
  * @delay_us: added delay of held frames
  * @wake: count.polls at which the policy's rest ends, 0 while it has none
+ * @window_ns: least length of a window
  * @policy: who decides
  * @state: its private state
  * @params: in force
@@ -231,6 +232,7 @@ struct vcoal_queue {
 	struct vcoal_hist gap_us;
 	struct vcoal_hist delay_us;
 	u64 wake;
+	u32 window_ns;
 	const struct vcoal_policy *policy;
 	u64 state[VCOAL_POLICY_STATE / sizeof(u64)];
 	struct vcoal_params params;

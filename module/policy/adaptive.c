@@ -37,7 +37,9 @@
  * the rate is another one behind it, all begins anew; behind a CHECK a quarter more
  * is enough. So it does where frames came later than holds can make them.
  *
- * At rest, OFF asks for windows of some polls that need not be timed.
+ * At rest, OFF asks for windows of some polls that need not be timed. Where each window
+ * differs from the one before, as with large messages to and fro, longer ones are asked
+ * for.
  *
  * Limits: the latency class is where the search for a hold begins; a queue so
  * busy that a shorter hold batches as well gets the shorter one, which keeps
@@ -431,6 +433,7 @@ static void adaptive_learn(struct adaptive_state *st,
 		return;
 	}
 	meter_read(&now, s, limits);
+	adaptive_listen(st, &now);
 	st->wait_ns -= min(st->wait_ns, s->window_ns);
 	adaptive_step(st, &now);
 }
@@ -438,8 +441,10 @@ static void adaptive_learn(struct adaptive_state *st,
 /* Whatever the state says: a shift must be one, a reason must have a word. */
 static void adaptive_sanitise(struct adaptive_state *st)
 {
-	st->level &= ADAPTIVE_LEVEL_MASK;
-	st->reason = min_t(u8, st->reason, VCOAL_REASON_COUNT - 1);
+	if (st->level > ADAPTIVE_LEVEL_MASK)
+		st->level = 0;
+	if (st->reason >= VCOAL_REASON_COUNT)
+		st->reason = VCOAL_REASON_INIT;
 }
 
 static struct vcoal_decision adaptive_answer(const struct adaptive_state *st,
@@ -450,9 +455,13 @@ static struct vcoal_decision adaptive_answer(const struct adaptive_state *st,
 	bool holds = tries || st->phase == ADAPTIVE_HOLD;
 
 	return (struct vcoal_decision) {
-		.params.hold_ns = holds ? limits->max_ns >> st->level : 0,
+		.params = {
+			.hold_ns = holds ? limits->max_ns >> st->level : 0,
+			.frames = 0,
+		},
 		.trial_ns = tries || st->fresh ? adaptive_trial(st, s) : 0,
 		.rest = st->rest,
+		.long_windows = adaptive_restless(st),
 		.reason = st->reason,
 		.pause = st->phase == ADAPTIVE_CHECK,
 	};

@@ -16,6 +16,10 @@
 #define ADAPTIVE_CHECK_FEW	8U	/* never halved */
 #define ADAPTIVE_FRAMES		32U	/* frames that make a comparison */
 #define ADAPTIVE_STEADY		3U	/* windows without a jump of the rate */
+#define ADAPTIVE_UNREST		24U	/* a window that jumps; a calm one takes 1 */
+#define ADAPTIVE_RESTLESS	64U	/* so much, and windows are too short */
+#define ADAPTIVE_UNREST_MAX	127U
+#define ADAPTIVE_RHYTHM_NS	8000000U /* what is longer is a pause */
 #define ADAPTIVE_RISES		3U	/* times that a check waits for a rising rate */
 #define ADAPTIVE_SPACING	64U	/* a check takes 1/64 of the time */
 #define ADAPTIVE_DOUBT		4U	/* 1/4 of it while in doubt */
@@ -50,7 +54,8 @@
 #define ADAPTIVE_CREDIT_FRAMES	8U	/* and once more for so many that pay */
 #define ADAPTIVE_WORTH		3U	/* saving per loss of rate */
 #define ADAPTIVE_LOSS		20U	/* 1/1024: loss that nobody feels */
-#define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure */
+#define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure, ... */
+#define ADAPTIVE_SIGMAS_LAST	2U	/* and 1.4 once no doubt must be left */
 #define ADAPTIVE_BATCH		40U	/* frames a hold: more saves nothing */
 #define ADAPTIVE_HOLD_MIN_NS	12000U	/* a shorter hold is a timer wasted */
 #define ADAPTIVE_BUSY		768U	/* 1/1024 of the CPU */
@@ -105,6 +110,8 @@ enum adaptive_verdict {
  * @faster: so it was as more came behind a check that paused
  * @rises: times that the next check has waited for the rate to rise no more
  * @dares: checks at rest that passed since
+ * @last: rate of the last window
+ * @unrest: how often that jumped of late
  * @scout: levels that the hold is shorter by than the one to be tried behind it
  */
 struct adaptive_state {
@@ -125,6 +132,7 @@ struct adaptive_state {
 	u32 batch;
 	u32 odd;
 	u32 bore;
+	u32 last;
 	u16 checks;
 	u16 even;
 	u8 fails;
@@ -140,6 +148,7 @@ struct adaptive_state {
 	u8 rises;
 	u8 dares;
 	u8 scout;
+	u8 unrest;
 };
 
 #endif /* _VCOAL_POLICY_ADAPTIVE_H */

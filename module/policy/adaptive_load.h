@@ -97,7 +97,8 @@ static inline bool adaptive_more(const struct meter_reading *now, u32 known)
 static inline bool adaptive_rises(struct adaptive_state *st,
 				  const struct meter_reading *now)
 {
-	if (st->rises >= ADAPTIVE_RISES || !adaptive_more(now, st->meter.mean))
+	if (st->rises >= ADAPTIVE_RISES ||
+	    !adaptive_more(now, meter_mean(&st->meter)))
 		return false;
 
 	st->rises++;
@@ -175,13 +176,13 @@ static inline bool adaptive_vain(const struct adaptive_state *st)
 static inline bool adaptive_stalls(const struct adaptive_state *st)
 {
 	const struct meter *on = &st->meter;
-	u64 lost = st->off.rate - min(st->off.rate, on->mean);
+	u64 lost = st->off.rate - min(st->off.rate, meter_mean(on));
 
 	return st->lone >= ADAPTIVE_STALL && on->steady >= ADAPTIVE_STEADY &&
 	       lost > st->off.rate / 4 &&
 	       (st->lone >= ADAPTIVE_STALL_SURE ||
 		adaptive_sure(st, lost, meter_var(on))) &&
-	       adaptive_explains(st, on->mean) &&
+	       adaptive_explains(st, meter_mean(on)) &&
 	       !adaptive_gathers(on->bytes, on->ns, st->off.bytes, st->off.ns);
 }
 
@@ -288,7 +289,7 @@ static inline bool adaptive_was_held_up(const struct adaptive_state *st,
 	const struct meter *held = &st->meter;
 
 	return now->limits->pause && held->steady >= ADAPTIVE_STEADY &&
-	       now->rate > held->mean + held->mean / 2 &&
+	       now->rate > meter_mean(held) + meter_mean(held) / 2 &&
 	       !adaptive_gathers(held->bytes, held->ns,
 				 s->nic_bytes, s->window_ns);
 }

@@ -10,6 +10,30 @@
 #include <vcoal/policy.h>
 #include "adaptive.h"
 
+/*
+ * Where window after window has another rate, they are shorter than the traffic's own
+ * rhythm, as with large messages to and fro, and none says how fast that runs. Longer
+ * ones do.
+ */
+static inline void adaptive_listen(struct adaptive_state *st,
+				   struct meter_reading *now)
+{
+	now->jumps = meter_differs(now->rate, st->last);
+	st->last = now->rate;
+	if (now->sample->window_ns > ADAPTIVE_RHYTHM_NS)
+		return;
+	if (now->jumps)
+		st->unrest = min(st->unrest + ADAPTIVE_UNREST,
+				 ADAPTIVE_UNREST_MAX);
+	else if (st->unrest)
+		st->unrest--;
+}
+
+static inline bool adaptive_restless(const struct adaptive_state *st)
+{
+	return st->unrest >= ADAPTIVE_RESTLESS;
+}
+
 /* At rest a decision about every two to six milliseconds will do. */
 static inline void adaptive_rest(struct adaptive_state *st,
 				 const struct vcoal_sample *s)
@@ -33,7 +57,8 @@ static inline u32 adaptive_trial(const struct adaptive_state *st,
 {
 	bool dense = st->phase == ADAPTIVE_CHECK &&
 		     st->on.rate > ADAPTIVE_WINDOW_FRAMES;
-	u32 most = dense ? ADAPTIVE_WINDOW_NS : ADAPTIVE_WINDOW_MAX_NS;
+	u32 most = dense ? ADAPTIVE_WINDOW_NS << adaptive_restless(st) :
+			   ADAPTIVE_WINDOW_MAX_NS;
 	u32 windows = st->fresh ? st->length + 1U : ADAPTIVE_AHEAD;
 
 	if (!s->frames ||

@@ -41,11 +41,17 @@ static inline bool adaptive_explains(const struct adaptive_state *st, u32 on)
 	       METER_RATE(1000) * (u64)(off - on) <= most_us * on * off;
 }
 
-/* Is so much of the rate, lost to a hold, more than chance? */
+/*
+ * Is so much of the rate, lost to a hold, more than chance? After the last check that
+ * doubts call for, what is more likely than not is believed.
+ */
 static inline bool adaptive_sure(const struct adaptive_state *st, u64 lost,
 				 u64 on_var)
 {
-	return lost * lost > ADAPTIVE_SIGMAS_SQ * (st->off.var + on_var);
+	u32 sigmas_sq = st->length < ADAPTIVE_TRIAL_MAX ? ADAPTIVE_SIGMAS_SQ :
+							  ADAPTIVE_SIGMAS_LAST;
+
+	return lost * lost > sigmas_sq * (st->off.var + on_var);
 }
 
 /* What was measured with the hold, against what was measured without. */
@@ -54,14 +60,14 @@ adaptive_judge(const struct adaptive_state *st,
 	       const struct meter_reading *now)
 {
 	u32 saved = st->off.cost - min(st->off.cost, st->on.cost);
-	u32 share = saved * 1024 / meter_whole(now);
+	u32 share = div64_u64(saved * 1024ULL, meter_whole(now));
 	u64 lost;
 
 	if (share <= adaptive_margin[now->sample->cpu_busy > ADAPTIVE_BUSY])
 		return ADAPTIVE_SPARSE;
 	lost = st->off.rate - min(st->off.rate, st->on.rate);
-	share = max(share / ADAPTIVE_WORTH, ADAPTIVE_LOSS);
-	if (lost * 1024 <= (u64)st->off.rate * share)
+	share = max(share, ADAPTIVE_LOSS * ADAPTIVE_WORTH);
+	if (lost * 1024 * ADAPTIVE_WORTH <= (u64)st->off.rate * share)
 		return ADAPTIVE_PAYS;
 	if (min(st->off.steady, st->on.steady) < ADAPTIVE_STEADY ||
 	    !adaptive_sure(st, lost, st->on.var))

@@ -29,12 +29,14 @@
  * struct meter_reading - one window
  * @work: overhead of all of them: interrupts, timers, polls
  * @rate: METER_RATE() a millisecond
+ * @jumps: that is far from the last window's
  * @sample: all of it
  * @limits: and within what
  */
 struct meter_reading {
 	u32 work;
 	u32 rate;
+	bool jumps;
 	const struct vcoal_sample *sample;
 	const struct vcoal_limits *limits;
 };
@@ -49,7 +51,6 @@ struct meter_reading {
  * @windows: how many
  * @frames: frames in them
  * @steady: windows since the rate last jumped
- * @mean: mean rate of these
  */
 struct meter {
 	u64 ns;
@@ -60,7 +61,6 @@ struct meter {
 	u32 windows;
 	u32 frames;
 	u32 steady;
-	u32 mean;
 };
 
 /**
@@ -92,7 +92,6 @@ static inline void meter_clear(struct meter *m)
 	m->windows = 0;
 	m->frames = 0;
 	m->steady = 0;
-	m->mean = 0;
 }
 
 static inline void meter_read(struct meter_reading *r,
@@ -119,12 +118,12 @@ static inline u32 meter_batch(const struct meter_reading *r)
 }
 
 /* All that a frame like these costs when it is not held. */
-static inline u32 meter_whole(const struct meter_reading *r)
+static inline u64 meter_whole(const struct meter_reading *r)
 {
 	const struct vcoal_sample *s = r->sample;
-	u64 bytes = div64_u64(s->bytes, (u64)s->frames * METER_BYTES);
 
-	return METER_FRAME + METER_NOT_HELD + min_t(u64, METER_COST_MAX, bytes);
+	return METER_FRAME + METER_NOT_HELD +
+	       div64_u64(s->bytes, (u64)s->frames * METER_BYTES);
 }
 
 /* A load that doubled or halved is another load. */
@@ -134,9 +133,15 @@ static inline bool meter_differs(u32 rate, u32 before)
 	       2 * rate + METER_RATE(8) < before;
 }
 
+/* The mean rate of the steady windows. */
+static inline u32 meter_mean(const struct meter *m)
+{
+	return m->steady > 1 ? div_u64(m->rate, m->steady) : m->rate;
+}
+
 static inline bool meter_jumps(const struct meter *m, u32 rate)
 {
-	return m->steady && meter_differs(rate, m->mean);
+	return m->steady && meter_differs(rate, meter_mean(m));
 }
 
 /* Old windows fade: between @keep and twice as many count. */
@@ -167,12 +172,11 @@ static inline void meter_grow(struct meter *m, const struct meter_reading *r)
 	m->steady++;
 	m->rate += r->rate;
 	m->rate_sq += (u64)r->rate * r->rate;
-	m->mean = div_u64(m->rate, max(m->steady, 1U));
 }
 
 static inline void meter_add(struct meter *m, const struct meter_reading *r)
 {
-	if (meter_jumps(m, r->rate)) {
+	if (r->jumps) {
 		m->steady = 0;
 		m->rate = 0;
 		m->rate_sq = 0;
@@ -189,7 +193,7 @@ static inline bool meter_full(const struct meter *m, u32 length, u32 frames)
 /* Variance of the mean, never taken for less than a sixteenth of Poisson's. */
 static inline u64 meter_var(const struct meter *m)
 {
-	u64 mean = m->mean;
+	u64 mean = meter_mean(m);
 	u64 sq;
 
 	if (m->steady < 2)
@@ -206,7 +210,7 @@ static inline void meter_result(const struct meter *m,
 	result->ns = m->ns;
 	result->bytes = m->bytes;
 	result->var = meter_var(m);
-	result->rate = m->mean;
+	result->rate = meter_mean(m);
 	result->cost = m->frames ? min_t(u64, METER_COST_MAX,
 					 div_u64(m->work, m->frames)) : 0;
 	result->steady = m->steady;

@@ -18,7 +18,8 @@ struct arrival {
 struct running {
 	u64 rng;
 	double next;	/* open: last planned arrival */
-	u32 left;	/* frames left of the burst */
+	u32 left;	/* frames left of the burst or message */
+	bool answer;	/* message: the next is an answer of one frame */
 	u32 unacked;	/* window: served, not yet acknowledged */
 	u64 link_free;	/* window: when the link can send again */
 	size_t pos;	/* trace */
@@ -163,9 +164,34 @@ static void closed_plan(struct sim_arrivals *arr, u32 i, u64 now)
 		heap_push(arr, when, i);
 }
 
+/* To and fro: a message comes, and what acknowledges ours; each waits for the other. */
+static void message_plan(struct sim_arrivals *arr, u32 i, u64 now)
+{
+	const struct sim_source *src = &arr->scen->sources[i];
+	struct running *run = &arr->run[i];
+	u64 when = now + src->rtt_ns / 2;
+	u32 frame;
+
+	run->left = run->answer ? 1 : src->burst;
+	run->answer = !run->answer;
+	for (frame = 0; frame < run->left; frame++)
+		heap_push(arr, when + (u64)frame * src->intra_ns, i);
+}
+
 static bool is_open(const struct sim_source *src)
 {
-	return src->kind != SRC_CLOSED && src->kind != SRC_WINDOW;
+	return src->kind != SRC_CLOSED && src->kind != SRC_WINDOW &&
+	       src->kind != SRC_MESSAGE;
+}
+
+static void closed_begin(struct sim_arrivals *arr, u32 i)
+{
+	const struct sim_source *src = &arr->scen->sources[i];
+	u32 client;
+
+	for (client = 0; client < src->clients; client++)
+		closed_plan(arr, i, src->start_ns +
+			    rng_range(&arr->run[i].rng, 0, src->rtt_ns));
 }
 
 struct sim_arrivals *arrivals_new(const struct sim_scenario *scen)
@@ -173,7 +199,6 @@ struct sim_arrivals *arrivals_new(const struct sim_scenario *scen)
 	struct sim_arrivals *arr = calloc(1, sizeof(*arr));
 	const struct sim_source *src;
 	u64 seed = scen->seed;
-	u32 client;
 	u32 i;
 
 	if (!arr)
@@ -183,13 +208,12 @@ struct sim_arrivals *arrivals_new(const struct sim_scenario *scen)
 		src = &scen->sources[i];
 		arr->run[i].rng = rng_next(&seed);
 		arr->run[i].next = src->start_ns;
-		if (is_open(src)) {
+		if (is_open(src))
 			open_plan(arr, i);
-			continue;
-		}
-		for (client = 0; client < src->clients; client++)
-			closed_plan(arr, i, src->start_ns +
-				    rng_range(&arr->run[i].rng, 0, src->rtt_ns));
+		else if (src->kind == SRC_MESSAGE)
+			message_plan(arr, i, src->start_ns);
+		else
+			closed_begin(arr, i);
 	}
 
 	return arr;
@@ -226,6 +250,10 @@ void arrivals_served(struct sim_arrivals *arr, u32 source, u64 now)
 		break;
 	case SRC_WINDOW:
 		arr->run[source].unacked++;
+		break;
+	case SRC_MESSAGE:
+		if (!--arr->run[source].left)
+			message_plan(arr, source, now);
 		break;
 	default:
 		break;

@@ -138,6 +138,18 @@ static void draw_window(struct sim_scenario *scen, u64 *rng)
 	scen->latency_bound = true;
 }
 
+/* Large messages, to and fro. */
+static void draw_message(struct sim_scenario *scen, u64 *rng)
+{
+	struct sim_source *src = scenario_add(scen, SRC_MESSAGE);
+
+	src->burst = log_range(rng, 4, 65);
+	src->intra_ns = log_range(rng, 1200, 30e3);
+	src->rtt_ns = log_range(rng, 100e3, 4e6);
+	src->bytes = 1448;
+	scen->latency_bound = true;
+}
+
 /* Mostly bulk, and one that waits for answers. */
 static void draw_mix(struct sim_scenario *scen, u64 *rng)
 {
@@ -160,6 +172,7 @@ const struct family families[] = {
 	{ "pingpong",	draw_pingpong },
 	{ "closed",	draw_closed },
 	{ "window",	draw_window },
+	{ "message",	draw_message },
 	{ "mix",	draw_mix },
 };
 

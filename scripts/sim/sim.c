@@ -63,6 +63,7 @@ struct sim {
 	u64 hold_until;
 	struct vcoal_params params;
 	enum vcoal_reason reason;
+	u64 window_ns;		/* a window's least length */
 	u32 rest;		/* polls of the window that end none */
 	u64 pause_until;	/* the VM lets go; it has one queue */
 	u64 trial_until;
@@ -223,6 +224,7 @@ static void sim_decide(struct sim *sim)
 	sim_clamp(sim, &decision);
 	sim_note(sim, &decision);
 	sim->params = decision.params;
+	sim->window_ns = WINDOW_NS << decision.long_windows;
 	sim->rest = decision.params.hold_ns ? 0 : decision.rest;
 }
 
@@ -231,7 +233,7 @@ static void sim_window(struct sim *sim)
 	struct vcoal_sample *s = &sim->win.s;
 	u64 window_ns = sim->now - sim->win.start;
 
-	if (window_ns < WINDOW_NS || s->polls <= sim->rest)
+	if (window_ns < sim->window_ns || s->polls <= sim->rest)
 		return;
 	s->window_ns = window_ns;
 	s->nic_bytes = s->bytes;	/* it has one queue */

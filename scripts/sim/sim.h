@@ -32,6 +32,7 @@ enum sim_kind {
 	SRC_PARETO,
 	SRC_CLOSED,
 	SRC_WINDOW,
+	SRC_MESSAGE,
 	SRC_TRACE,
 };
 
@@ -40,14 +41,14 @@ enum sim_kind {
  * @kind: arrival process
  * @rate: frames per second (open kinds)
  * @jitter: percent of the gap (paced, bursts)
- * @burst: frames a burst
- * @intra_ns: gap within a burst, or on the link (window)
+ * @burst: frames a burst, or a message
+ * @intra_ns: gap within these, or on the link (window)
  * @on_ns: gate: open for so long
  * @off_ns: gate: then closed for so long; 0 is no gate
  * @start_ns: first arrival not before
  * @stop_ns: none from here on; 0 is never
  * @clients: outstanding requests (closed) or frames (window)
- * @rtt_ns: from service to the next arrival
+ * @rtt_ns: from service to the next arrival (of a message: half of it)
  * @think_ns: mean of an exponential pause on top
  * @bytes: payload of a frame
  * @shape: Pareto's alpha, in hundredths
