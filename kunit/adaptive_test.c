@@ -594,19 +594,20 @@ static u32 messages_run(struct asked *asked, struct messages *load, u32 legs)
 /* Windows that have now the one and now the other have no rate to compare. */
 static void lets_go_of_large_messages(struct kunit *test)
 {
-	static const u32 sizes[] = { 12, 24, 47 };
 	struct messages load = {};
 	struct asked asked;
-	u32 i;
+	u32 frames, leg_us;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		traffic_start(test, &asked, "adaptive", NSEC_PER_MSEC);
-		load = (struct messages) { sizes[i], 1300000 };
-		messages_run(&asked, &load, 400);
-		KUNIT_EXPECT_EQ_MSG(test, asked.last.params.hold_ns, 0,
-				    "%u frames", sizes[i]);
-		KUNIT_EXPECT_LT_MSG(test, messages_run(&asked, &load, 4000), 400,
-				    "%u frames", sizes[i]);
+	for (frames = 24; frames <= 48; frames += 8) {
+		for (leg_us = 1000; leg_us < 3000; leg_us += 250) {
+			traffic_start(test, &asked, "adaptive", NSEC_PER_MSEC);
+			load = (struct messages) { frames, 1000 * leg_us };
+			messages_run(&asked, &load, 400);
+			KUNIT_EXPECT_LT_MSG(test,
+					    messages_run(&asked, &load, 4000),
+					    800, "%u frames in %u us", frames,
+					    leg_us);
+		}
 	}
 }
 
@@ -617,15 +618,17 @@ static void asks_rarely_where_each_window_differs(struct kunit *test)
 	const struct traffic few = { .gap_ns = 500000 };
 	struct vcoal_sample pause;
 	struct asked asked;
-	u32 i;
+	u32 i, length;
 
 	traffic_window(&few, NSEC_PER_MSEC, &pause);
 	pause.window_ns = 20 * NSEC_PER_MSEC;
 	traffic_start(test, &asked, "adaptive", BOUND_NS);
-	for (i = 0; i < 20; i++) {
-		traffic_run(&asked, &many, 30);
-		traffic_ask(&asked, &pause);
-		KUNIT_EXPECT_FALSE(test, asked.last.long_windows);
+	for (length = 3; length < 30; length++) {
+		for (i = 0; i < 10; i++) {
+			traffic_run(&asked, &many, length);
+			traffic_ask(&asked, &pause);
+			KUNIT_EXPECT_FALSE(test, asked.last.long_windows);
+		}
 	}
 	for (i = 0; i < 20; i++) {
 		traffic_run(&asked, &many, 1);

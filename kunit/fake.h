@@ -46,6 +46,7 @@ vcoal_fake_new(struct kunit *test, const struct vcoal_policy *policy)
 	fake->queue.policy = policy;
 	fake->queue.ring_size = 256;
 	fake->queue.guard_ns = VCOAL_WINDOW_NS;
+	fake->queue.window_ns = VCOAL_WINDOW_NS;
 	spin_lock_init(&fake->queue.lock);
 	vcoal_hold_init(&fake->queue.hold, vcoal_fake_release);
 

@@ -3,7 +3,8 @@
  * The hold engine.
  *
  * Who may run: end() and mark() are called by the owner of the queue (the NAPI
- * owner, the vhost worker), wait() by the same context right after it handed the
+ * owner, the vhost worker; or whoever has the lock that guards a kept event, who
+ * marks and waits at once, begin()), wait() by the same context right after it handed the
  * queue back: a timer that fires earlier finds the queue owned and is spent. So it
  * may come late, when the next owner has ended this hold or begun another. It sees
  * that, for the mark is not its own, and leaves the timer to whoever made the other
@@ -70,7 +71,7 @@ void vcoal_hold_soften(struct vcoal_hold *hold)
  */
 void vcoal_hold_set(struct vcoal_hold *hold, struct vcoal_params params)
 {
-	/* Pairs with READ_ONCE() in vcoal_hold_wanted() and _begin(). */
+	/* Pairs with READ_ONCE() in vcoal_hold_wanted() and its callers. */
 	WRITE_ONCE(hold->frames, params.frames);
 	WRITE_ONCE(hold->ns, params.hold_ns);
 }
@@ -199,7 +200,7 @@ bool vcoal_hold_due(const struct vcoal_hold *hold, u64 now)
  */
 bool vcoal_hold_overdue(const struct vcoal_hold *hold, u64 now)
 {
-	/* Pairs with WRITE_ONCE() in begin() and end(); stale is harmless. */
+	/* Pairs with WRITE_ONCE() in mark() and end(); stale is harmless. */
 	u64 since = READ_ONCE(hold->since);
 
 	/* A timer that is still to come is late, not lost. */

@@ -47,6 +47,7 @@ struct vcoal_queue *vcoal_queue_new(struct vcoal_nic *nic, enum vcoal_dir dir,
 	spin_lock_init(&queue->lock);
 	/* Before the first window nobody knows the rate. */
 	queue->guard_ns = VCOAL_WINDOW_NS;
+	queue->window_ns = VCOAL_WINDOW_NS;
 	vcoal_hold_init(&queue->hold, nic->adapter->release);
 	kobject_init(&queue->kobj, &vcoal_queue_ktype);
 	list_add_tail(&queue->list, &nic->queues);
@@ -100,7 +101,7 @@ void vcoal_queue_hold(struct vcoal_queue *queue, u64 now)
 }
 
 /**
- * vcoal_queue_begin() - the same, and it waits from now on
+ * vcoal_queue_begin() - hold an interrupt that nobody hands over: it waits from now on
  * @queue: its interrupt is ours to keep
  * @now: ktime ns, not 0
  * @ns: how long

@@ -124,7 +124,7 @@ struct vcoal_limits {
  *	queues, and shows its pace when none holds it
  * @rest: the window may go on for as many polls, which are counted but not
  *	timed; heeded while nothing is held
- * @long_windows: they last twice as long from now on
+ * @long_windows: until the next decision windows are twice as long as else
  * @reason: why
  */
 struct vcoal_decision {

@@ -280,6 +280,8 @@ static bool vhk_event(struct vhc_queue *queue)
 	u32 ns, wait;
 	u64 now;
 
+	lockdep_assert_held(&queue->gate.lock);
+
 	if (!queue->gate.open)
 		return true;
 	if (kick->kept)

@@ -212,7 +212,7 @@ static void adaptive_in_off(struct adaptive_state *st,
 		st->rest = 0;
 		return;
 	}
-	meter_add(&st->meter, now);
+	meter_add(&st->meter, now, now->jumps);
 	meter_fade(&st->meter, ADAPTIVE_FRAMES);
 	if (!surges && (st->wait_ns || now->limits->trial ||
 			adaptive_hushed(st, now->sample) ||
@@ -222,7 +222,7 @@ static void adaptive_in_off(struct adaptive_state *st,
 	}
 	st->ref = surges ? now->rate : 0;
 	st->fails = surges ? 0 : st->fails;
-	meter_result(&st->meter, &st->off);
+	meter_result(&st->meter, &st->off, adaptive_restless(st));
 	adaptive_probe(st, now->sample);
 }
 
@@ -231,7 +231,7 @@ static void adaptive_in_try(struct adaptive_state *st,
 {
 	enum adaptive_verdict verdict;
 
-	meter_add(&st->meter, now);
+	meter_add(&st->meter, now, now->jumps);
 	if (!meter_full(&st->meter, ADAPTIVE_TRIAL, ADAPTIVE_FRAMES)) {
 		adaptive_release(st, now->sample);
 		if (st->scout && adaptive_gathered(now->sample)) {
@@ -247,7 +247,7 @@ static void adaptive_in_try(struct adaptive_state *st,
 		return;
 	}
 
-	meter_result(&st->meter, &st->on);
+	meter_result(&st->meter, &st->on, adaptive_restless(st));
 	verdict = adaptive_judge(st, now);
 	if (verdict >= ADAPTIVE_DOUBTFUL)
 		adaptive_check(st, now);
@@ -264,11 +264,11 @@ static void adaptive_in_check(struct adaptive_state *st,
 
 	if (now->limits->pause ||
 	    !meter_full(&st->meter, st->length - 1, ADAPTIVE_FRAMES)) {
-		meter_add(&st->meter, now);
+		meter_add(&st->meter, now, now->jumps);
 		return;
 	}
 
-	meter_result(&st->meter, &st->off);
+	meter_result(&st->meter, &st->off, adaptive_restless(st));
 	verdict = adaptive_judge(st, now);
 	if (verdict == ADAPTIVE_CLOSED &&
 	    adaptive_gathers(st->on.bytes, st->on.ns,
@@ -313,7 +313,8 @@ static bool adaptive_pays(struct adaptive_state *st,
 			    ADAPTIVE_CREDIT_FRAMES;
 		st->credit = min(st->credit + gain, ADAPTIVE_CREDIT);
 		st->ref = 0;
-		meter_add(&st->meter, now);
+		meter_add(&st->meter, now, now->jumps &&
+			  meter_jumps(&st->meter, now->rate));
 		return true;
 	}
 	st->ref = max(st->ref, now->rate);
@@ -341,9 +342,9 @@ static void adaptive_in_hold(struct adaptive_state *st,
 	/* The first few frames after silence are not what a check compares with. */
 	if (st->stale && st->meter.frames >= ADAPTIVE_FRAMES)
 		st->stale = 0;
-	if (!st->wait_ns && st->meter.steady >= ADAPTIVE_STEADY &&
+	if (!st->wait_ns && adaptive_knows(st) &&
 	    !st->stale && !now->limits->trial && !adaptive_rises(st, now)) {
-		meter_result(&st->meter, &st->on);
+		meter_result(&st->meter, &st->on, adaptive_restless(st));
 		adaptive_check(st, now);
 		return;
 	}
@@ -375,7 +376,7 @@ static bool adaptive_follows(struct adaptive_state *st,
 
 	if (st->phase == ADAPTIVE_HOLD || st->meter.windows) {
 		st->length = ADAPTIVE_TRIAL;
-		meter_result(&st->meter, &st->on);
+		meter_result(&st->meter, &st->on, adaptive_restless(st));
 		adaptive_check(st, now);
 	} else {
 		adaptive_enter(st, ADAPTIVE_OFF, VCOAL_REASON_PROBE);

@@ -15,10 +15,10 @@
 #define ADAPTIVE_CHECK_MAX	64U	/* and of all after it */
 #define ADAPTIVE_CHECK_FEW	8U	/* never halved */
 #define ADAPTIVE_FRAMES		32U	/* frames that make a comparison */
-#define ADAPTIVE_STEADY		3U	/* windows without a jump of the rate */
 #define ADAPTIVE_UNREST		24U	/* a window that jumps; a calm one takes 1 */
 #define ADAPTIVE_RESTLESS	64U	/* so much, and windows are too short */
 #define ADAPTIVE_UNREST_MAX	127U
+#define ADAPTIVE_UNSTEADY	7U	/* windows that are compared all the same */
 #define ADAPTIVE_RHYTHM_NS	8000000U /* what is longer is a pause */
 #define ADAPTIVE_RISES		3U	/* times that a check waits for a rising rate */
 #define ADAPTIVE_SPACING	64U	/* a check takes 1/64 of the time */
@@ -55,7 +55,7 @@
 #define ADAPTIVE_WORTH		3U	/* saving per loss of rate */
 #define ADAPTIVE_LOSS		20U	/* 1/1024: loss that nobody feels */
 #define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure, ... */
-#define ADAPTIVE_SIGMAS_LAST	2U	/* and 1.4 once no doubt must be left */
+#define ADAPTIVE_SIGMAS_LONG	2U	/* and 1.4 in a check of TRIAL_MAX or more */
 #define ADAPTIVE_BATCH		40U	/* frames a hold: more saves nothing */
 #define ADAPTIVE_HOLD_MIN_NS	12000U	/* a shorter hold is a timer wasted */
 #define ADAPTIVE_BUSY		768U	/* 1/1024 of the CPU */

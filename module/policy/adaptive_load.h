@@ -178,7 +178,7 @@ static inline bool adaptive_stalls(const struct adaptive_state *st)
 	const struct meter *on = &st->meter;
 	u64 lost = st->off.rate - min(st->off.rate, meter_mean(on));
 
-	return st->lone >= ADAPTIVE_STALL && on->steady >= ADAPTIVE_STEADY &&
+	return st->lone >= ADAPTIVE_STALL && on->steady >= METER_STEADY &&
 	       lost > st->off.rate / 4 &&
 	       (st->lone >= ADAPTIVE_STALL_SURE ||
 		adaptive_sure(st, lost, meter_var(on))) &&
@@ -288,7 +288,7 @@ static inline bool adaptive_was_held_up(const struct adaptive_state *st,
 	const struct vcoal_sample *s = now->sample;
 	const struct meter *held = &st->meter;
 
-	return now->limits->pause && held->steady >= ADAPTIVE_STEADY &&
+	return now->limits->pause && held->steady >= METER_STEADY &&
 	       now->rate > meter_mean(held) + meter_mean(held) / 2 &&
 	       !adaptive_gathers(held->bytes, held->ns,
 				 s->nic_bytes, s->window_ns);

@@ -18,15 +18,15 @@
 static inline void adaptive_listen(struct adaptive_state *st,
 				   struct meter_reading *now)
 {
+	bool pause = now->sample->window_ns > ADAPTIVE_RHYTHM_NS;
+
 	now->jumps = meter_differs(now->rate, st->last);
-	st->last = now->rate;
-	if (now->sample->window_ns > ADAPTIVE_RHYTHM_NS)
-		return;
-	if (now->jumps)
+	if (now->jumps && st->last && !pause)
 		st->unrest = min(st->unrest + ADAPTIVE_UNREST,
 				 ADAPTIVE_UNREST_MAX);
 	else if (st->unrest)
 		st->unrest--;
+	st->last = pause ? 0 : now->rate;
 }
 
 static inline bool adaptive_restless(const struct adaptive_state *st)
@@ -40,7 +40,7 @@ static inline void adaptive_rest(struct adaptive_state *st,
 {
 	if (!st->wait_ns || st->excess || st->lack)
 		st->rest = 0;
-	else if (s->window_ns < 2 * NSEC_PER_MSEC)
+	else if (s->window_ns < 2 * NSEC_PER_MSEC << adaptive_restless(st))
 		st->rest = clamp(2U * st->rest, ADAPTIVE_REST,
 				 ADAPTIVE_REST_MAX);
 	else if (s->window_ns > 6 * NSEC_PER_MSEC)

@@ -8,6 +8,7 @@
 #include <linux/minmax.h>
 #include <vcoal/policy.h>
 #include "adaptive.h"
+#include "adaptive_pace.h"
 #include "meter.h"
 
 /* Saving that is worth a delay, in 1/1024: less where the CPU is short. */
@@ -41,17 +42,39 @@ static inline bool adaptive_explains(const struct adaptive_state *st, u32 on)
 	       METER_RATE(1000) * (u64)(off - on) <= most_us * on * off;
 }
 
+/* Enough of how the hold does? Where no windows are alike, some will do. */
+static inline bool adaptive_knows(const struct adaptive_state *st)
+{
+	return st->meter.steady >= METER_STEADY ||
+	       (adaptive_restless(st) &&
+		st->meter.windows > ADAPTIVE_UNSTEADY);
+}
+
 /*
- * Is so much of the rate, lost to a hold, more than chance? After the last check that
- * doubts call for, what is more likely than not is believed.
+ * Is so much of the rate, lost to a hold, more than chance? A long check comes after
+ * doubts, or when the next is far: what is more likely than not is believed then.
  */
 static inline bool adaptive_sure(const struct adaptive_state *st, u64 lost,
 				 u64 on_var)
 {
 	u32 sigmas_sq = st->length < ADAPTIVE_TRIAL_MAX ? ADAPTIVE_SIGMAS_SQ :
-							  ADAPTIVE_SIGMAS_LAST;
+							  ADAPTIVE_SIGMAS_LONG;
 
 	return lost * lost > sigmas_sq * (st->off.var + on_var);
+}
+
+/*
+ * Of windows of which none are alike no variance is known. Where there are some, and
+ * twice as much was lost as may be, that is believed.
+ */
+static inline bool adaptive_closed(const struct adaptive_state *st, u64 lost,
+				   u64 most)
+{
+	if (min(st->off.steady, st->on.steady) >= METER_STEADY)
+		return adaptive_sure(st, lost, st->on.var);
+
+	return adaptive_restless(st) && lost > 2 * most &&
+	       min(st->off.windows, st->on.windows) >= ADAPTIVE_UNSTEADY;
 }
 
 /* What was measured with the hold, against what was measured without. */
@@ -61,19 +84,18 @@ adaptive_judge(const struct adaptive_state *st,
 {
 	u32 saved = st->off.cost - min(st->off.cost, st->on.cost);
 	u32 share = div64_u64(saved * 1024ULL, meter_whole(now));
-	u64 lost;
+	u64 lost, most;
 
 	if (share <= adaptive_margin[now->sample->cpu_busy > ADAPTIVE_BUSY])
 		return ADAPTIVE_SPARSE;
 	lost = st->off.rate - min(st->off.rate, st->on.rate);
 	share = max(share, ADAPTIVE_LOSS * ADAPTIVE_WORTH);
-	if (lost * 1024 * ADAPTIVE_WORTH <= (u64)st->off.rate * share)
+	most = (u64)st->off.rate * share / (1024 * ADAPTIVE_WORTH);
+	if (lost <= most)
 		return ADAPTIVE_PAYS;
-	if (min(st->off.steady, st->on.steady) < ADAPTIVE_STEADY ||
-	    !adaptive_sure(st, lost, st->on.var))
-		return ADAPTIVE_DOUBTFUL;
 
-	return ADAPTIVE_CLOSED;
+	return adaptive_closed(st, lost, most) ? ADAPTIVE_CLOSED :
+						 ADAPTIVE_DOUBTFUL;
 }
 
 #endif /* _VCOAL_POLICY_ADAPTIVE_VERDICT_H */

@@ -24,6 +24,7 @@
 #define METER_RATE(frames)	((frames) * 16U)
 #define METER_RATE_MAX	1000000U
 #define METER_COST_MAX	10000U
+#define METER_STEADY	3U	/* windows without a jump of the rate */
 
 /**
  * struct meter_reading - one window
@@ -71,6 +72,7 @@ struct meter {
  * @rate: mean rate
  * @cost: overhead of a frame
  * @steady: windows without a jump of the rate
+ * @windows: all of them
  */
 struct meter_result {
 	u64 ns;
@@ -79,6 +81,7 @@ struct meter_result {
 	u32 rate;
 	u32 cost;
 	u32 steady;
+	u32 windows;
 };
 
 /* Field by field: a string instruction takes longer. */
@@ -94,6 +97,12 @@ static inline void meter_clear(struct meter *m)
 	m->steady = 0;
 }
 
+static inline u32 meter_rate(u32 frames, u64 ns)
+{
+	return min_t(u64, METER_RATE_MAX,
+		     div64_u64((u64)frames * METER_RATE(NSEC_PER_MSEC), ns));
+}
+
 static inline void meter_read(struct meter_reading *r,
 			      const struct vcoal_sample *s,
 			      const struct vcoal_limits *limits)
@@ -101,9 +110,7 @@ static inline void meter_read(struct meter_reading *r,
 	r->work = s->irqs * METER_IRQ + s->holds * s->timer_cost +
 		  s->polls * METER_POLL -
 		  s->empty_holds * (METER_POLL - METER_EMPTY);
-	r->rate = min_t(u64, METER_RATE_MAX,
-			div64_u64((u64)s->frames * METER_RATE(NSEC_PER_MSEC),
-				  s->window_ns));
+	r->rate = meter_rate(s->frames, s->window_ns);
 	r->sample = s;
 	r->limits = limits;
 }
@@ -174,9 +181,11 @@ static inline void meter_grow(struct meter *m, const struct meter_reading *r)
 	m->rate_sq += (u64)r->rate * r->rate;
 }
 
-static inline void meter_add(struct meter *m, const struct meter_reading *r)
+/* The same, unless it @jumps. */
+static inline void meter_add(struct meter *m, const struct meter_reading *r,
+			     bool jumps)
 {
-	if (r->jumps) {
+	if (jumps) {
 		m->steady = 0;
 		m->rate = 0;
 		m->rate_sq = 0;
@@ -204,16 +213,19 @@ static inline u64 meter_var(const struct meter *m)
 	return div_u64(max(sq, mean + METER_RATE(1)), m->steady - 1);
 }
 
+/* With @all, the rate is that of all windows, when no few are alike. */
 static inline void meter_result(const struct meter *m,
-				struct meter_result *result)
+				struct meter_result *result, bool all)
 {
 	result->ns = m->ns;
 	result->bytes = m->bytes;
 	result->var = meter_var(m);
-	result->rate = meter_mean(m);
+	result->rate = all && m->steady < METER_STEADY && m->ns ?
+		       meter_rate(m->frames, m->ns) : meter_mean(m);
 	result->cost = m->frames ? min_t(u64, METER_COST_MAX,
 					 div_u64(m->work, m->frames)) : 0;
 	result->steady = m->steady;
+	result->windows = m->windows;
 }
 
 #endif /* _VCOAL_POLICY_METER_H */

@@ -169,9 +169,7 @@ static void adaptive_mean_regret_held_out(void)
 	for (f = 0; f < nr_families; f++) {
 		regret = report_regret(&held_out, f * HELD_OUT_NR,
 				       (f + 1) * HELD_OUT_NR, SCORE_OURS);
-		/* Large messages to and fro: see policies.rst. */
-		expect(regret <= (strcmp(families[f].name, "message") ?
-				  0.05 : 0.06), "%s: mean regret %.1f %%",
+		expect(regret <= 0.05, "%s: mean regret %.1f %%",
 		       families[f].name, 100 * regret);
 	}
 	regret = report_regret(&held_out, 0, held_out.nr, SCORE_OURS);
