@@ -54,8 +54,7 @@
 #define ADAPTIVE_CREDIT_FRAMES	8U	/* and once more for so many that pay */
 #define ADAPTIVE_WORTH		3U	/* saving per loss of rate */
 #define ADAPTIVE_LOSS		20U	/* 1/1024: loss that nobody feels */
-#define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure, ... */
-#define ADAPTIVE_SIGMAS_LONG	2U	/* and 1.4 in a check of TRIAL_MAX or more */
+#define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure */
 #define ADAPTIVE_BATCH		40U	/* frames a hold: more saves nothing */
 #define ADAPTIVE_HOLD_MIN_NS	12000U	/* a shorter hold is a timer wasted */
 #define ADAPTIVE_BUSY		768U	/* 1/1024 of the CPU */

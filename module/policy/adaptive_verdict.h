@@ -50,17 +50,11 @@ static inline bool adaptive_knows(const struct adaptive_state *st)
 		st->meter.windows > ADAPTIVE_UNSTEADY);
 }
 
-/*
- * Is so much of the rate, lost to a hold, more than chance? A long check comes after
- * doubts, or when the next is far: what is more likely than not is believed then.
- */
+/* Is so much of the rate, lost to a hold, more than chance? */
 static inline bool adaptive_sure(const struct adaptive_state *st, u64 lost,
 				 u64 on_var)
 {
-	u32 sigmas_sq = st->length < ADAPTIVE_TRIAL_MAX ? ADAPTIVE_SIGMAS_SQ :
-							  ADAPTIVE_SIGMAS_LONG;
-
-	return lost * lost > sigmas_sq * (st->off.var + on_var);
+	return lost * lost > ADAPTIVE_SIGMAS_SQ * (st->off.var + on_var);
 }
 
 /*
