@@ -2,17 +2,17 @@
 /*
  * The hold engine.
  *
- * Who may run: end() and mark() are called by the owner of the queue (the NAPI
- * owner, the vhost worker; or whoever has the lock that guards a kept event, who
- * marks and waits at once, begin()), wait() by the same context right after it handed the
- * queue back: a timer that fires earlier finds the queue owned and is spent. So it
- * may come late, when the next owner has ended this hold or begun another. It sees
- * that, for the mark is not its own, and leaves the timer to whoever made the other
- * one, who starts it as well. Between its look and the timer the next owner may
- * still begin: then the one timer ends the other hold when this one would have
- * ended, mostly early. (Later, by the difference, should the length have been
- * changed to a shorter one just now.) A marked hold always ends: by its own timer,
- * by one like that, or by who owned the queue.
+ * Who may run: end() and mark() are called by the owner of the queue (the NAPI owner,
+ * the vhost worker; or whoever has the lock that guards a kept event, who marks and
+ * waits at once, begin()), wait() by the same context right after it handed the queue
+ * back: a timer that fires earlier finds the queue owned and is spent. So it may come
+ * late, when the next owner has ended this hold or begun another. It sees that, for the
+ * mark is not its own, and leaves the timer to whoever made the other one, who starts
+ * it as well. Between its look and the timer the next owner may still begin: then the
+ * one timer ends the other hold when this one would have ended, mostly early. (Later,
+ * by the difference, should the length have been changed to a shorter one just now.) A
+ * marked hold always ends: by its own timer, by one like that, or by who owned the
+ * queue.
  *
  * The length counts from when the queue was handed back: that delivers what was
  * served, and whatever comes meanwhile would have waited for it without a hold, too.

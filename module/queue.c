@@ -102,7 +102,7 @@ void vcoal_queue_hold(struct vcoal_queue *queue, u64 now)
 
 /**
  * vcoal_queue_begin() - hold an interrupt that nobody hands over: it waits from now on
- * @queue: its interrupt is ours to keep
+ * @queue: its interrupt is ours to keep, and the lock that guards what is kept is held
  * @now: ktime ns, not 0
  * @ns: how long
  */

@@ -222,7 +222,7 @@ static void adaptive_in_off(struct adaptive_state *st,
 	}
 	st->ref = surges ? now->rate : 0;
 	st->fails = surges ? 0 : st->fails;
-	meter_result(&st->meter, &st->off, adaptive_restless(st));
+	adaptive_result(st, &st->off);
 	adaptive_probe(st, now->sample);
 }
 
@@ -247,7 +247,7 @@ static void adaptive_in_try(struct adaptive_state *st,
 		return;
 	}
 
-	meter_result(&st->meter, &st->on, adaptive_restless(st));
+	adaptive_result(st, &st->on);
 	verdict = adaptive_judge(st, now);
 	if (verdict >= ADAPTIVE_DOUBTFUL)
 		adaptive_check(st, now);
@@ -268,7 +268,7 @@ static void adaptive_in_check(struct adaptive_state *st,
 		return;
 	}
 
-	meter_result(&st->meter, &st->off, adaptive_restless(st));
+	adaptive_result(st, &st->off);
 	verdict = adaptive_judge(st, now);
 	if (verdict == ADAPTIVE_CLOSED &&
 	    adaptive_gathers(st->on.bytes, st->on.ns,
@@ -344,7 +344,7 @@ static void adaptive_in_hold(struct adaptive_state *st,
 		st->stale = 0;
 	if (!st->wait_ns && adaptive_knows(st) &&
 	    !st->stale && !now->limits->trial && !adaptive_rises(st, now)) {
-		meter_result(&st->meter, &st->on, adaptive_restless(st));
+		adaptive_result(st, &st->on);
 		adaptive_check(st, now);
 		return;
 	}
@@ -376,7 +376,7 @@ static bool adaptive_follows(struct adaptive_state *st,
 
 	if (st->phase == ADAPTIVE_HOLD || st->meter.windows) {
 		st->length = ADAPTIVE_TRIAL;
-		meter_result(&st->meter, &st->on, adaptive_restless(st));
+		adaptive_result(st, &st->on);
 		adaptive_check(st, now);
 	} else {
 		adaptive_enter(st, ADAPTIVE_OFF, VCOAL_REASON_PROBE);
@@ -456,10 +456,7 @@ static struct vcoal_decision adaptive_answer(const struct adaptive_state *st,
 	bool holds = tries || st->phase == ADAPTIVE_HOLD;
 
 	return (struct vcoal_decision) {
-		.params = {
-			.hold_ns = holds ? limits->max_ns >> st->level : 0,
-			.frames = 0,
-		},
+		.params.hold_ns = holds ? limits->max_ns >> st->level : 0,
 		.trial_ns = tries || st->fresh ? adaptive_trial(st, s) : 0,
 		.rest = st->rest,
 		.long_windows = adaptive_restless(st),

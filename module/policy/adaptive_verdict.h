@@ -50,6 +50,12 @@ static inline bool adaptive_knows(const struct adaptive_state *st)
 		st->meter.windows > ADAPTIVE_UNSTEADY);
 }
 
+static inline void adaptive_result(const struct adaptive_state *st,
+				   struct meter_result *result)
+{
+	meter_result(&st->meter, result, adaptive_restless(st));
+}
+
 /* Is so much of the rate, lost to a hold, more than chance? */
 static inline bool adaptive_sure(const struct adaptive_state *st, u64 lost,
 				 u64 on_var)
