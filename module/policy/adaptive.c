@@ -293,7 +293,7 @@ static void adaptive_recheck(struct adaptive_state *st, u8 length)
 	st->wait_ns = 0;
 	st->lone = 0;
 	st->stale = 0;
-	if (st->lack)
+	if (st->lack || st->meter.steady < st->meter.windows)
 		meter_clear(&st->meter);
 }
 

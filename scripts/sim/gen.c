@@ -169,9 +169,11 @@ static void message_plan(struct sim_arrivals *arr, u32 i, u64 now)
 {
 	const struct sim_source *src = &arr->scen->sources[i];
 	struct running *run = &arr->run[i];
-	u64 when = now + src->rtt_ns / 2;
+	u64 when = gated(src, now + src->rtt_ns / 2);
 	u32 frame;
 
+	if (src->stop_ns && when >= src->stop_ns)
+		return;
 	run->left = run->answer ? 1 : src->burst;
 	run->answer = !run->answer;
 	for (frame = 0; frame < run->left; frame++)

@@ -20,6 +20,7 @@ void adaptive_rests_for_minutes(void);
 
 /* turn.c */
 void adaptive_lets_go_when_a_loop_closes(void);
+void adaptive_lets_go_behind_any_load(void);
 void adaptive_holds_when_a_loop_opens(void);
 void adaptive_holds_longer_when_a_loop_opens(void);
 void adaptive_holds_what_pauses(void);

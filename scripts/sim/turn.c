@@ -20,6 +20,8 @@
 #define SHUT_NS		(8 * NSEC_PER_SEC)
 #define LONGER_NS	(20 * NSEC_PER_SEC)	/* the next check at rest */
 #define HIDES_NS	(9 * LONGER_NS)		/* or some more of them */
+#define BEHIND_NS	(3 * NSEC_PER_SEC)
+#define BEHIND_NR	6	/* of each family, half of them after a pause */
 #define PAUSES_NS	(2 * NSEC_PER_SEC)
 #define PAUSES_REGRET	0.15
 
@@ -130,6 +132,67 @@ void adaptive_lets_go_when_a_loop_closes(void)
 	}
 	printf("# %zu loops: held for %.1f ms at most, %.1f %% of the round trips at least\n",
 	       TURNS, worst / 1e6, 100 * least);
+}
+
+/* Round trips of half a second, behind what came before them. */
+static double ops_behind(const struct vcoal_policy *policy,
+			 struct sim_result *to)
+{
+	u64 before;
+
+	sim_run(&scen, policy, to);
+	before = to->ops;
+	scen.duration_ns += AFTER_NS;
+	sim_run(&scen, policy, to);
+	scen.duration_ns -= AFTER_NS;
+
+	return to->ops - before;
+}
+
+/* A loop of one behind a load of any family: what it keeps of its round trips. */
+static double kept_behind(const struct family *family, u32 nr, u32 max_us)
+{
+	u64 turn_ns = BEHIND_NS + nr % 2 * AFTER_NS;
+	struct sim_source *src;
+	double without;
+
+	scenario_draw(&scen, family, HELD_OUT_SEED + nr, &cost_default);
+	scen.limits.max_ns = max_us * NSEC_PER_USEC;
+	scen.duration_ns = turn_ns;
+	for (src = scen.sources; src < scen.sources + scen.nr; src++)
+		if (!src->stop_ns)
+			src->stop_ns = BEHIND_NS;
+	src = scenario_add(&scen, SRC_CLOSED);
+	src->clients = 1;
+	src->rtt_ns = rtts_ns[nr % ARRAY_SIZE(rtts_ns)];
+	src->start_ns = turn_ns;
+	without = ops_behind(&vcoal_policy_observe, &off);
+
+	return ops_behind(&vcoal_policy_adaptive, &res) / without;
+}
+
+/* What was learned of other traffic is soon forgotten, whatever that was. */
+void adaptive_lets_go_behind_any_load(void)
+{
+	double kept, sum, least;
+	u32 c, i, n = nr_families * BEHIND_NR;
+
+	for (c = 0; c < CLASSES; c++) {
+		sum = 0;
+		least = 1;
+		for (i = 0; i < n; i++) {
+			kept = kept_behind(&families[i / BEHIND_NR], i,
+					   class_us[c]);
+			expect(kept > 0.7, "%u us, behind %s: kept %.1f %%",
+			       class_us[c], scen.name, 100 * kept);
+			sum += kept;
+			least = fmin(least, kept);
+		}
+		expect(sum / n > 0.97, "%u us: kept %.1f %%", class_us[c],
+		       100 * sum / n);
+		printf("# %u us: a loop behind %u loads kept %.1f %%, %.1f %% at least\n",
+		       class_us[c], n, 100 * sum / n, 100 * least);
+	}
 }
 
 /* A stream much slower or faster than the loop, and well worth a hold. */
