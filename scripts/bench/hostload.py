@@ -28,12 +28,16 @@ def policy(name, klass):
                 longest_us=CLASSES[klass])
 
 
+# what comes behind has another phase
+SHIFT = "vtraffic rest -t 0.01 -m 1 > /run/shift"
+# what it differs from stock by is chance
+AGAIN = Peer(f"{STOCK.name}-again", SHIFT)
 OBSERVE = Peer("observe", f"{INSERT} policy=observe")
 FIXED = tuple(fixed(usecs) for usecs in HOLDS_US)
 ADAPTIVE = tuple(policy("adaptive", klass) for klass in CLASSES)
 OTHERS = tuple(policy(name, klass) for klass in ("balanced", "throughput")
                for name in POLICIES if name != "adaptive")
-EVERYBODY = (STOCK, OBSERVE, *FIXED, *ADAPTIVE, *OTHERS)
+EVERYBODY = (STOCK, AGAIN, OBSERVE, *FIXED, *ADAPTIVE, *OTHERS)
 
 
 def paced(way, rate, name=None):

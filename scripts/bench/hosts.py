@@ -29,7 +29,8 @@ small UDP at stock's highest rate at most -20 % instructions in class
 throughput, at any rate never above stock; round trips (once they are known: -settled
 runs have had 0.6 s to learn) and TCP at least -2 %; one interrupt for ten packets of
 bulk, or fewer.  TCP has {connections} connections in place of {phases} phases: each settles
-in one of several ways.
+in one of several ways.  stock-again is the stock driver after another boot, what it
+differs by is chance; observe holds nothing, it counts.
 
 {targets}
 ## Instructions against stock
@@ -191,15 +192,9 @@ class Study:
                 "results": self.results}, loads
 
 
-def there(results, peers):
-    """Those who were measured."""
-    return [who for who in peers
-            if any(who.name in row for row in results.values())]
-
-
 def grid(results, peers, cell, loads=None):
     """A row for each load, a column for each peer."""
-    seen = there(results, (peer.STOCK, *peers))
+    seen = table.present(results, (peer.STOCK, *peers))
     rows = [[name, *(cell(row, who.name) if who.name in row else "-"
                      for who in seen)]
             for name, row in results.items() if loads is None or name in loads]

@@ -4,6 +4,7 @@
 import dataclasses
 
 from . import table, workload
+from .hostload import ADAPTIVE, AGAIN, OBSERVE
 
 
 def _itself(row, name, key):
@@ -71,8 +72,9 @@ TARGETS = (
 )
 
 
-def targets(results, loads, peers):
-    """A row for each peer."""
+def targets(results, loads):
+    """A row for each who is judged, and for what chance and counting make."""
     rows = [[who.name, *(goal.cell(results, loads, who.name)
-                         for goal in TARGETS)] for who in peers]
+                         for goal in TARGETS)]
+            for who in table.present(results, (AGAIN, OBSERVE, *ADAPTIVE))]
     return table.table(["worst of", *(goal.title for goal in TARGETS)], rows)

@@ -61,10 +61,9 @@ class Study(hosts.Study):
 
     def job(self, who, loads, phases, attempt):
         options = f",poll-us={POLL_US}" if who == POLLING else ""
-        # each attempt is another phase
-        shift = ["vtraffic rest -t 0.01 -m 1 > /run/shift"] * attempt
         return hosts.script("kvm-functions.sh",
-                            [kvmmachine.prepare(options), *shift, who.setup],
+                            [kvmmachine.prepare(options),
+                             *[hostload.SHIFT] * attempt, who.setup],
                             loads, phases)
 
     def key(self, job):
@@ -112,8 +111,7 @@ def markdown(document, loads):
         seconds=hosts.SECONDS,
         broken=", ".join(f"{name} {number}" for name, number in
                          document["broken"].items()),
-        targets=hosttarget.targets(results, loads,
-                                   hosts.there(results, hostload.ADAPTIVE)))
+        targets=hosttarget.targets(results, loads))
 
 
 def run(names=()):

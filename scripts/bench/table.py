@@ -37,14 +37,15 @@ def against_stock(row, name, key):
     return f"{text} ± {100 * math.hypot(*errors):.1f}"
 
 
-def _present(results, peers):
+def present(results, peers):
+    """Those who were measured."""
     return [who for who in peers
             if any(who.name in row for row in results.values())]
 
 
 def costs(results, peers, units):
     """Instructions per unit of work of each peer, relative to stock."""
-    there = _present(results, peers)
+    there = present(results, peers)
     rows = []
     for name, row in results.items():
         stock = row[peer.STOCK.name]["instructions"]
@@ -80,7 +81,7 @@ def picks(results, loads, bounds):
 def delays(results, policies):
     """The longest delays that each policy added, against its bound."""
     rows = []
-    for who in _present(results, policies):
+    for who in present(results, policies):
         seen = [row[who.name]["delay"] for row in results.values()
                 if row[who.name]["delay"]]
         rows.append([who.name, who.bound_us,

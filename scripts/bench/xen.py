@@ -99,8 +99,7 @@ def markdown(document, loads):
     return TEXT.format(
         **hosts.sections(document, loads, hostload.EVERYBODY, PER_1000),
         mips=1000 // xenmachine.NS_PER_INSTRUCTION,
-        targets=hosttarget.targets(results, loads,
-                                  hosts.there(results, hostload.ADAPTIVE)),
+        targets=hosttarget.targets(results, loads),
         **{name: sum(seen[name] for seen in everybody) for name in NEVER})
 
 
