@@ -441,6 +441,46 @@ static void a_loop_is_tried_gently(struct kunit *test)
 	}
 }
 
+/* Nor is a loop that another queue held up tried with what it was until then. */
+static void a_loop_that_is_let_go_is_tried_gently(struct kunit *test)
+{
+	const struct traffic slow = { .gap_ns = LONG_NS, .closed = true };
+	const struct traffic fast = { .gap_ns = 180000, .closed = true };
+	struct asked asked;
+	u32 i, longest = 0;
+
+	traffic_start(test, &asked, "adaptive", LONG_NS);
+	asked.limits.trial = true;
+	KUNIT_EXPECT_EQ(test, traffic_run(&asked, &slow, SETTLED), 0);
+	asked.limits.trial = false;
+	for (i = 0; i < SETTLED; i++) {
+		traffic_run(&asked, &fast, 1);
+		longest = max(longest, asked.last.params.hold_ns);
+	}
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
+	KUNIT_EXPECT_GT(test, longest, fast.gap_ns);
+	KUNIT_EXPECT_LE(test, longest, 4 * fast.gap_ns);
+}
+
+/* But what rises in the moment of each try is tried. */
+static void tries_what_rises_again_and_again(struct kunit *test)
+{
+	const struct traffic few = { .gap_ns = 1000000 };
+	const struct traffic many = { .gap_ns = 180000 };
+	struct asked asked;
+	u32 first, i, held;
+
+	for (first = 0; first < 16; first++) {
+		traffic_start(test, &asked, "adaptive", LONG_NS);
+		held = traffic_run(&asked, &few, first);
+		for (i = 0; i < 6; i++) {
+			held += traffic_run(&asked, &many, 1);
+			held += traffic_run(&asked, &few, 15);
+		}
+		KUNIT_EXPECT_GT_MSG(test, held, 0, "behind %u windows", first);
+	}
+}
+
 /* A stream of that rate fills it, and is held as long as may be. */
 static void a_stream_is_tried_twice(struct kunit *test)
 {
@@ -1067,6 +1107,8 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(a_flood_is_checked_briefly),
 	KUNIT_CASE(a_loop_is_soon_found),
 	KUNIT_CASE(a_loop_is_tried_gently),
+	KUNIT_CASE(a_loop_that_is_let_go_is_tried_gently),
+	KUNIT_CASE(tries_what_rises_again_and_again),
 	KUNIT_CASE(a_stream_is_tried_twice),
 	KUNIT_CASE(a_try_in_vain_is_short),
 	KUNIT_CASE(a_hold_gathers_more_than_frames),

@@ -65,6 +65,7 @@ static void adaptive_enter(struct adaptive_state *st, enum adaptive_phase phase,
 	st->lack = 0;
 	st->lone = 0;
 	st->rest = 0;
+	st->rises = 0;
 	st->fresh = phase == ADAPTIVE_TRY || phase == ADAPTIVE_CHECK;
 	st->credit = ADAPTIVE_CREDIT;
 	st->phase = phase;
@@ -84,11 +85,11 @@ static void adaptive_try(struct adaptive_state *st, u8 level,
 static void adaptive_probe(struct adaptive_state *st,
 			   const struct vcoal_sample *s)
 {
-	u8 enough = adaptive_enough(st);
-	u8 level = s->frames > s->polls ? enough : adaptive_scout(st);
+	bool one = s->frames <= s->polls;
+	u8 level = one ? adaptive_scout(st) : adaptive_enough(st);
 
 	adaptive_try(st, level, VCOAL_REASON_PROBE);
-	st->scout = level - enough;
+	st->scout = one ? min(level, ADAPTIVE_SCOUT) : 0;
 	st->shut = 0;
 }
 
@@ -147,7 +148,6 @@ static void adaptive_keep(struct adaptive_state *st,
 	st->wait_ns = windows * min_t(u64, now->sample->window_ns, NSEC_PER_SEC);
 	st->anew = 0;
 	st->faster = 0;
-	st->rises = 0;
 	st->even = adaptive_has_parts(st) ? st->off.cost : ADAPTIVE_BREAK_EVEN;
 	adaptive_enter(st, ADAPTIVE_HOLD, VCOAL_REASON_GROW);
 }
@@ -220,9 +220,13 @@ static void adaptive_in_off(struct adaptive_state *st,
 		adaptive_rest(st, now->sample);
 		return;
 	}
+	adaptive_result(st, &st->off);
+	if (!surges && adaptive_rises(st, now, st->off.rate)) {
+		st->rest = 0;
+		return;
+	}
 	st->ref = surges ? now->rate : 0;
 	st->fails = surges ? 0 : st->fails;
-	adaptive_result(st, &st->off);
 	adaptive_probe(st, now->sample);
 }
 
@@ -343,7 +347,8 @@ static void adaptive_in_hold(struct adaptive_state *st,
 	if (st->stale && st->meter.frames >= ADAPTIVE_FRAMES)
 		st->stale = 0;
 	if (!st->wait_ns && adaptive_knows(st) &&
-	    !st->stale && !now->limits->trial && !adaptive_rises(st, now)) {
+	    !st->stale && !now->limits->trial &&
+	    !adaptive_rises(st, now, meter_mean(&st->meter))) {
 		adaptive_result(st, &st->on);
 		adaptive_check(st, now);
 		return;

@@ -56,6 +56,7 @@
 #define ADAPTIVE_LOSS		20U	/* 1/1024: loss that nobody feels */
 #define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure */
 #define ADAPTIVE_BATCH		40U	/* frames a hold: more saves nothing */
+#define ADAPTIVE_SCOUT		5U	/* levels from 3/2 frames to 48, enough */
 #define ADAPTIVE_HOLD_MIN_NS	12000U	/* a shorter hold is a timer wasted */
 #define ADAPTIVE_BUSY		768U	/* 1/1024 of the CPU */
 #define ADAPTIVE_LEVELS		10U	/* halvings of the class */
@@ -107,7 +108,7 @@ enum adaptive_verdict {
  *	check, until the next window, which counts whatever it is
  * @anew: all was begun anew, and nothing has paid since
  * @faster: so it was as more came behind a check that paused
- * @rises: times that the next check has waited for the rate to rise no more
+ * @rises: times that the next try or check has waited for the rate to rise no more
  * @dares: checks at rest that passed since
  * @last: rate of the last window
  * @unrest: how often that jumped of late

@@ -93,12 +93,14 @@ static inline bool adaptive_more(const struct meter_reading *now, u32 known)
 	return adaptive_exceeds(now->rate, known);
 }
 
-/* The load itself rises: measure that before letting go, but not for ever. */
+/*
+ * The load itself rises, or another queue let go of a loop: measure that before a try
+ * or a check compares with it, but not for ever.
+ */
 static inline bool adaptive_rises(struct adaptive_state *st,
-				  const struct meter_reading *now)
+				  const struct meter_reading *now, u32 known)
 {
-	if (st->rises >= ADAPTIVE_RISES ||
-	    !adaptive_more(now, meter_mean(&st->meter)))
+	if (st->rises >= ADAPTIVE_RISES || !adaptive_more(now, known))
 		return false;
 
 	st->rises++;
