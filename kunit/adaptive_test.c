@@ -447,17 +447,20 @@ static void a_loop_that_is_let_go_is_tried_gently(struct kunit *test)
 	const struct traffic slow = { .gap_ns = LONG_NS, .closed = true };
 	const struct traffic fast = { .gap_ns = 180000, .closed = true };
 	struct asked asked;
-	u32 i, longest = 0;
+	u32 round, i, longest = 0;
 
 	traffic_start(test, &asked, "adaptive", LONG_NS);
-	asked.limits.trial = true;
-	KUNIT_EXPECT_EQ(test, traffic_run(&asked, &slow, SETTLED), 0);
-	asked.limits.trial = false;
-	for (i = 0; i < SETTLED; i++) {
-		traffic_run(&asked, &fast, 1);
-		longest = max(longest, asked.last.params.hold_ns);
+	for (round = 0; round < 5; round++) {
+		asked.limits.trial = true;
+		KUNIT_EXPECT_EQ(test, traffic_run(&asked, &slow, 2 * REST), 0);
+		asked.limits.trial = false;
+		for (i = 0; i < SETTLED; i++) {
+			traffic_run(&asked, &fast, 1);
+			longest = max(longest, asked.last.params.hold_ns);
+		}
+		KUNIT_EXPECT_EQ(test, asked.last.reason,
+				VCOAL_REASON_CLOSED_LOOP);
 	}
-	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
 	KUNIT_EXPECT_GT(test, longest, fast.gap_ns);
 	KUNIT_EXPECT_LE(test, longest, 4 * fast.gap_ns);
 }
@@ -492,6 +495,28 @@ static void a_stream_is_tried_twice(struct kunit *test)
 		traffic_start(test, &asked, "adaptive", LONG_NS);
 		traffic_run(&asked, &stream, 3 * SOON);
 		KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, LONG_NS);
+	}
+}
+
+/* And no longer than gathers 40 frames; a level is twice as long, a rate 5 % rough. */
+static void a_try_is_no_longer_than_batches(struct kunit *test)
+{
+	struct traffic stream = {};
+	struct asked asked;
+	u32 i, longest;
+
+	for (stream.gap_ns = 2500; stream.gap_ns < 20000;
+	     stream.gap_ns += 100) {
+		traffic_start(test, &asked, "adaptive", LONG_NS);
+		for (i = longest = 0; i < SETTLED; i++) {
+			traffic_run(&asked, &stream, 1);
+			longest = max(longest, asked.last.params.hold_ns);
+		}
+		KUNIT_EXPECT_GE_MSG(test, longest,
+				    min(40 * stream.gap_ns, LONG_NS),
+				    "gap %u ns", stream.gap_ns);
+		KUNIT_EXPECT_LE_MSG(test, longest, 85 * stream.gap_ns,
+				    "gap %u ns", stream.gap_ns);
 	}
 }
 
@@ -1005,6 +1030,42 @@ static void makes_nobody_wait_for_little(struct kunit *test)
 }
 
 /*
+ * Also where bulk comes between. No two windows are alike then, which does not make
+ * what was measured that of another load.
+ */
+static void asks_the_vm_though_each_window_differs(struct kunit *test)
+{
+	const struct traffic bulk = { .gap_ns = 13300 };
+	struct traffic loop = { .closed = true };
+	struct vcoal_sample sample;
+	struct asked asked;
+	u32 i, windows, asks;
+
+	for (loop.gap_ns = 30000; loop.gap_ns < 60000; loop.gap_ns += 5000) {
+		traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+		asked.announces = true;
+		traffic_run(&asked, &bulk, SETTLED);
+		KUNIT_ASSERT_GT(test, asked.last.params.hold_ns, 0);
+		for (i = asks = 0; i < 2 * REST; i++) {
+			windows = 1 + asked.last.long_windows;
+			traffic_window(i % 2 ? &bulk : &loop,
+				       asked.last.params.hold_ns, &sample);
+			sample.window_ns *= windows;
+			sample.frames *= windows;
+			sample.irqs *= windows;
+			sample.polls *= windows;
+			sample.holds *= windows;
+			sample.empty_holds *= windows;
+			sample.held_frames *= windows;
+			traffic_ask(&asked, &sample);
+			asks += asked.last.pause;
+		}
+		KUNIT_EXPECT_GT_MSG(test, asks, REST / 20, "answer in %u ns",
+				    loop.gap_ns);
+	}
+}
+
+/*
  * Both ends of a ping-pong hold: neither gets faster when it lets go alone, so
  * one frame a hold must make a queue ask all others to let go as well.
  */
@@ -1110,6 +1171,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(a_loop_that_is_let_go_is_tried_gently),
 	KUNIT_CASE(tries_what_rises_again_and_again),
 	KUNIT_CASE(a_stream_is_tried_twice),
+	KUNIT_CASE(a_try_is_no_longer_than_batches),
 	KUNIT_CASE(a_try_in_vain_is_short),
 	KUNIT_CASE(a_hold_gathers_more_than_frames),
 	KUNIT_CASE(parts_are_forgotten_in_silence),
@@ -1136,6 +1198,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(tries_no_longer_than_it_says),
 	KUNIT_CASE(makes_nobody_wait_for_little),
 	KUNIT_CASE(asks_the_vm_when_holds_release_one_frame),
+	KUNIT_CASE(asks_the_vm_though_each_window_differs),
 	KUNIT_CASE(rests_when_nothing_pays),
 	KUNIT_CASE(obeys_new_limits_at_once),
 	KUNIT_CASE(no_data_changes_nothing),

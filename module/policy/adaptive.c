@@ -297,7 +297,7 @@ static void adaptive_recheck(struct adaptive_state *st, u8 length)
 	st->wait_ns = 0;
 	st->lone = 0;
 	st->stale = 0;
-	if (st->lack || st->meter.steady < st->meter.windows)
+	if (st->lack || adaptive_jumped(st))
 		meter_clear(&st->meter);
 }
 

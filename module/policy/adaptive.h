@@ -20,7 +20,7 @@
 #define ADAPTIVE_UNREST_MAX	127U
 #define ADAPTIVE_UNSTEADY	7U	/* windows that are compared all the same */
 #define ADAPTIVE_RHYTHM_NS	8000000U /* what is longer is a pause */
-#define ADAPTIVE_RISES		3U	/* times that a check waits for a rising rate */
+#define ADAPTIVE_RISES		3U	/* times that a rising rate is waited for */
 #define ADAPTIVE_SPACING	64U	/* a check takes 1/64 of the time */
 #define ADAPTIVE_DOUBT		4U	/* 1/4 of it while in doubt */
 #define ADAPTIVE_REST_NS	16384000000ULL /* between checks of what passed all */
@@ -56,7 +56,7 @@
 #define ADAPTIVE_LOSS		20U	/* 1/1024: loss that nobody feels */
 #define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure */
 #define ADAPTIVE_BATCH		40U	/* frames a hold: more saves nothing */
-#define ADAPTIVE_SCOUT		5U	/* levels from 3/2 frames to 48, enough */
+#define ADAPTIVE_SCOUT		5U	/* levels from 5/4 frames to ADAPTIVE_BATCH */
 #define ADAPTIVE_HOLD_MIN_NS	12000U	/* a shorter hold is a timer wasted */
 #define ADAPTIVE_BUSY		768U	/* 1/1024 of the CPU */
 #define ADAPTIVE_LEVELS		10U	/* halvings of the class */

@@ -50,6 +50,15 @@ static inline bool adaptive_knows(const struct adaptive_state *st)
 		st->meter.windows > ADAPTIVE_UNSTEADY);
 }
 
+/*
+ * Is what was measured partly of another load? Not where windows always jump: there the
+ * next check would be asked for, and this be forgotten, before it is enough for one.
+ */
+static inline bool adaptive_jumped(const struct adaptive_state *st)
+{
+	return st->meter.steady < st->meter.windows && !adaptive_restless(st);
+}
+
 static inline void adaptive_result(const struct adaptive_state *st,
 				   struct meter_result *result)
 {
