@@ -3,7 +3,7 @@
 
 from lab.ktap import expect
 
-from . import (hosts, kept, machine, oracle, peer, record, table, target,
+from . import (hosts, hosttarget, kept, machine, oracle, peer, record, table, target,
                workload)
 
 OPEN, CLOSED = workload.paced(1000), workload.pingpong(1)
@@ -87,6 +87,21 @@ def chance_is_told():
         expect(text == expected, text)
 
 
+def chance_and_counting_have_a_row():
+    """Beside those who are judged: what a host itself varies by, and what it
+    costs to hold nothing. Others have none."""
+    results = {"down-max": _row(stock=(100, 1), stock_again=(101, 1),
+                                observe=(102, 1), fixed_256=(50, 1),
+                                adaptive_throughput=(70, 1))}
+    load = workload.Workload("down-max", "", workload.PACKET)
+    rows = [line.split(" | ")[:2] for line in
+            hosttarget.targets(results, [load]).splitlines()[2:]]
+    expect(rows == [["| stock-again", "**+1.0 % (down-max)**"],
+                    ["| observe", "**+2.0 % (down-max)**"],
+                    ["| adaptive-throughput", "-30.0 % (down-max)"]],
+           f"{rows}")
+
+
 def kept_results_know_their_sources():
     """A policy depends on itself and what it includes, not on others."""
     names = {file.name for file in kept.sources("adaptive")}
@@ -124,5 +139,5 @@ def faults_of_the_emulator_are_repeated():
 CASES = (regret_is_what_exceeds_the_best_hold, slow_answers_are_regret,
          oracle_slows_nobody_down, rivals_are_within_the_bound,
          a_better_rival_is_named, lost_frames_are_told_by_load,
-         chance_is_told, kept_results_know_their_sources,
-         faults_of_the_emulator_are_repeated)
+         chance_is_told, chance_and_counting_have_a_row,
+         kept_results_know_their_sources, faults_of_the_emulator_are_repeated)
