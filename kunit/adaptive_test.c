@@ -421,19 +421,30 @@ static void a_loop_is_soon_found(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, traffic_run(&asked, &loop, REST), 0);
 }
 
+/* The longest hold of so many windows of this load. */
+static u32 longest_of(struct asked *asked, const struct traffic *load,
+		      u32 windows)
+{
+	u32 longest = 0;
+
+	while (windows--) {
+		traffic_run(asked, load, 1);
+		longest = max(longest, asked->last.params.hold_ns);
+	}
+
+	return longest;
+}
+
 /* It shows under a hold of some gaps, however long the bound is. */
 static void a_loop_is_tried_gently(struct kunit *test)
 {
 	struct traffic loop = { .closed = true };
 	struct asked asked;
-	u32 i, longest;
+	u32 longest;
 
 	for (loop.gap_ns = 30000; loop.gap_ns < 300000; loop.gap_ns += 10000) {
 		traffic_start(test, &asked, "adaptive", LONG_NS);
-		for (i = longest = 0; i < SETTLED; i++) {
-			traffic_run(&asked, &loop, 1);
-			longest = max(longest, asked.last.params.hold_ns);
-		}
+		longest = longest_of(&asked, &loop, SETTLED);
 		KUNIT_EXPECT_EQ(test, asked.last.reason,
 				VCOAL_REASON_CLOSED_LOOP);
 		KUNIT_EXPECT_GT(test, longest, loop.gap_ns);
@@ -447,17 +458,14 @@ static void a_loop_that_is_let_go_is_tried_gently(struct kunit *test)
 	const struct traffic slow = { .gap_ns = LONG_NS, .closed = true };
 	const struct traffic fast = { .gap_ns = 180000, .closed = true };
 	struct asked asked;
-	u32 round, i, longest = 0;
+	u32 round, longest = 0;
 
 	traffic_start(test, &asked, "adaptive", LONG_NS);
 	for (round = 0; round < 5; round++) {
 		asked.limits.trial = true;
 		KUNIT_EXPECT_EQ(test, traffic_run(&asked, &slow, 2 * REST), 0);
 		asked.limits.trial = false;
-		for (i = 0; i < SETTLED; i++) {
-			traffic_run(&asked, &fast, 1);
-			longest = max(longest, asked.last.params.hold_ns);
-		}
+		longest = max(longest, longest_of(&asked, &fast, SETTLED));
 		KUNIT_EXPECT_EQ(test, asked.last.reason,
 				VCOAL_REASON_CLOSED_LOOP);
 	}
@@ -503,15 +511,12 @@ static void a_try_is_no_longer_than_batches(struct kunit *test)
 {
 	struct traffic stream = {};
 	struct asked asked;
-	u32 i, longest;
+	u32 longest;
 
 	for (stream.gap_ns = 2500; stream.gap_ns < 20000;
 	     stream.gap_ns += 100) {
 		traffic_start(test, &asked, "adaptive", LONG_NS);
-		for (i = longest = 0; i < SETTLED; i++) {
-			traffic_run(&asked, &stream, 1);
-			longest = max(longest, asked.last.params.hold_ns);
-		}
+		longest = longest_of(&asked, &stream, SETTLED);
 		KUNIT_EXPECT_GE_MSG(test, longest,
 				    min(40 * stream.gap_ns, LONG_NS),
 				    "gap %u ns", stream.gap_ns);

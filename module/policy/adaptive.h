@@ -56,7 +56,7 @@
 #define ADAPTIVE_LOSS		20U	/* 1/1024: loss that nobody feels */
 #define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure */
 #define ADAPTIVE_BATCH		40U	/* frames a hold: more saves nothing */
-#define ADAPTIVE_SCOUT		5U	/* levels from 5/4 frames to ADAPTIVE_BATCH */
+#define ADAPTIVE_SCOUT		5U	/* levels below ADAPTIVE_BATCH: 5/4 frames */
 #define ADAPTIVE_HOLD_MIN_NS	12000U	/* a shorter hold is a timer wasted */
 #define ADAPTIVE_BUSY		768U	/* 1/1024 of the CPU */
 #define ADAPTIVE_LEVELS		10U	/* halvings of the class */

@@ -35,7 +35,7 @@ static inline u8 adaptive_enough(const struct adaptive_state *st)
  */
 static inline u8 adaptive_scout(const struct adaptive_state *st)
 {
-	return adaptive_level(st, METER_RATE(5) / 4);
+	return adaptive_level(st, METER_RATE(ADAPTIVE_BATCH) >> ADAPTIVE_SCOUT);
 }
 
 /*

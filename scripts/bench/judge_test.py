@@ -3,8 +3,8 @@
 
 from lab.ktap import expect
 
-from . import (hosts, hosttarget, kept, machine, oracle, peer, record, table, target,
-               workload)
+from . import (hosts, hosttarget, kept, machine, oracle, peer, record,
+               table, target, workload)
 
 OPEN, CLOSED = workload.paced(1000), workload.pingpong(1)
 WHO = peer.policy("adaptive", "throughput")

@@ -131,6 +131,11 @@ static double gated(const struct sim_source *src, double when)
 	return phase < src->on_ns ? when : when + cycle - phase;
 }
 
+static bool stopped(const struct sim_source *src, double when)
+{
+	return src->stop_ns && when >= src->stop_ns;
+}
+
 static void open_plan(struct sim_arrivals *arr, u32 i)
 {
 	const struct sim_source *src = &arr->scen->sources[i];
@@ -142,7 +147,7 @@ static void open_plan(struct sim_arrivals *arr, u32 i)
 		return;
 	}
 	run->next = gated(src, run->next + open_gap(src, run));
-	if (!src->stop_ns || run->next < src->stop_ns)
+	if (!stopped(src, run->next))
 		heap_push(arr, run->next, i);
 }
 
@@ -160,7 +165,7 @@ static void closed_plan(struct sim_arrivals *arr, u32 i, u64 now)
 		run->link_free = when + src->intra_ns;
 	}
 	when = gated(src, when);
-	if (!src->stop_ns || when < src->stop_ns)
+	if (!stopped(src, when))
 		heap_push(arr, when, i);
 }
 
@@ -172,7 +177,7 @@ static void message_plan(struct sim_arrivals *arr, u32 i, u64 now)
 	u64 when = gated(src, now + src->rtt_ns / 2);
 	u32 frame;
 
-	if (src->stop_ns && when >= src->stop_ns)
+	if (stopped(src, when))
 		return;
 	run->left = run->answer ? 1 : src->burst;
 	run->answer = !run->answer;

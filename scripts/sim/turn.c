@@ -135,18 +135,17 @@ void adaptive_lets_go_when_a_loop_closes(void)
 }
 
 /* Round trips of half a second, behind what came before them. */
-static double ops_behind(const struct vcoal_policy *policy,
-			 struct sim_result *to)
+static double ops_behind(const struct vcoal_policy *policy)
 {
 	u64 before;
 
-	sim_run(&scen, policy, to);
-	before = to->ops;
+	sim_run(&scen, policy, &res);
+	before = res.ops;
 	scen.duration_ns += AFTER_NS;
-	sim_run(&scen, policy, to);
+	sim_run(&scen, policy, &res);
 	scen.duration_ns -= AFTER_NS;
 
-	return to->ops - before;
+	return res.ops - before;
 }
 
 /* A loop of one behind a load of any family: what it keeps of its round trips. */
@@ -166,9 +165,9 @@ static double kept_behind(const struct family *family, u32 nr, u32 max_us)
 	src->clients = 1;
 	src->rtt_ns = rtts_ns[nr % ARRAY_SIZE(rtts_ns)];
 	src->start_ns = turn_ns;
-	without = ops_behind(&vcoal_policy_observe, &off);
+	without = ops_behind(&vcoal_policy_observe);
 
-	return ops_behind(&vcoal_policy_adaptive, &res) / without;
+	return ops_behind(&vcoal_policy_adaptive) / without;
 }
 
 /* What was learned of other traffic is soon forgotten, whatever that was. */
