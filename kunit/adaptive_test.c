@@ -767,6 +767,30 @@ static void names_a_closed_loop(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
 }
 
+/* Each check loses less than may be chance, but all of them do. */
+static void believes_what_many_checks_doubt(struct kunit *test)
+{
+	const struct traffic load = { .gap_ns = 33000 };
+	struct vcoal_sample sample;
+	struct asked asked;
+	u32 i, share, held = 0;
+
+	traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+	for (i = 0; i < 8 * REST; i++) {
+		traffic_window(&load, asked.last.params.hold_ns, &sample);
+		share = i % 2 ? 140 : 60;
+		if (asked.last.params.hold_ns == 4 * BOUND_NS) {
+			share -= share / 6;
+			held++;
+		}
+		sample.frames = sample.frames * share / 100;
+		sample.held_frames = sample.held_frames * share / 100;
+		traffic_ask(&asked, &sample);
+	}
+	KUNIT_EXPECT_GT(test, held, SETTLED / 4);
+	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+}
+
 static void is_quiet_at_rest(struct kunit *test)
 {
 	const struct traffic *load = test->param_value;
@@ -1188,6 +1212,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(asks_rarely_where_each_window_differs),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),
 	KUNIT_CASE(names_a_closed_loop),
+	KUNIT_CASE(believes_what_many_checks_doubt),
 	KUNIT_CASE_PARAM(is_quiet_at_rest, dense_gen_params),
 	KUNIT_CASE_PARAM(follows_a_rising_load, dense_gen_params),
 	KUNIT_CASE_PARAM(follows_a_falling_load, dense_gen_params),

@@ -81,6 +81,8 @@ enum adaptive_verdict {
  * @meter: windows of this phase
  * @off: the last windows without a hold
  * @on: the last windows with one
+ * @doubt: rate that checks in a row found lost in a hold, times their lengths
+ * @doubt_var: variance of that
  * @wait_ns: until the next try or check
  * @max_ns: the latency class this state was learned for
  * @ref: rate of the load that was judged, 0 while unknown
@@ -118,6 +120,8 @@ struct adaptive_state {
 	struct meter meter;
 	struct meter_result off;
 	struct meter_result on;
+	u64 doubt;
+	u64 doubt_var;
 	u64 wait_ns;
 	u32 max_ns;
 	u32 ref;

@@ -42,10 +42,14 @@ static inline bool adaptive_explains(const struct adaptive_state *st, u32 on)
 	       METER_RATE(1000) * (u64)(off - on) <= most_us * on * off;
 }
 
-/* Enough of how the hold does? Where no windows are alike, some will do. */
+/*
+ * Enough of how the hold does? More of it where the rate rose and was measured anew: it
+ * may be chance, and so may the few windows behind it. Where no windows are alike, some
+ * will do.
+ */
 static inline bool adaptive_knows(const struct adaptive_state *st)
 {
-	return st->meter.steady >= METER_STEADY ||
+	return st->meter.steady >= METER_STEADY << (st->rises & 3) ||
 	       (adaptive_restless(st) &&
 		st->meter.windows > ADAPTIVE_UNSTEADY);
 }
@@ -72,15 +76,42 @@ static inline bool adaptive_sure(const struct adaptive_state *st, u64 lost,
 	return lost * lost > ADAPTIVE_SIGMAS_SQ * (st->off.var + on_var);
 }
 
+/* No check has doubted yet that the hold is worth it. */
+static inline void adaptive_trust(struct adaptive_state *st)
+{
+	st->doubt = 0;
+	st->doubt_var = 0;
+}
+
+/*
+ * A check doubts, as those before it did: are all of them together more than chance?
+ * Each counts as much as it is long. The first one after a try is the first of all.
+ * (A sum that overflows, after 67 doubts of the greatest rate, is a verdict too soon or
+ * too late.)
+ */
+static inline bool adaptive_insists(struct adaptive_state *st, u64 lost)
+{
+	u32 length = st->length;
+
+	if (length == ADAPTIVE_TRIAL)
+		adaptive_trust(st);
+	st->doubt += lost * length;
+	st->doubt_var += (st->off.var + st->on.var) * (length * length);
+
+	return st->doubt * st->doubt > ADAPTIVE_SIGMAS_SQ * st->doubt_var;
+}
+
 /*
  * Of windows of which none are alike no variance is known. Where there are some, and
  * twice as much was lost as may be, that is believed.
  */
-static inline bool adaptive_closed(const struct adaptive_state *st, u64 lost,
+static inline bool adaptive_closed(struct adaptive_state *st, u64 lost,
 				   u64 most)
 {
 	if (min(st->off.steady, st->on.steady) >= METER_STEADY)
-		return adaptive_sure(st, lost, st->on.var);
+		return adaptive_sure(st, lost, st->on.var) ||
+		       (st->phase == ADAPTIVE_CHECK &&
+			adaptive_insists(st, lost));
 
 	return adaptive_restless(st) && lost > 2 * most &&
 	       min(st->off.windows, st->on.windows) >= ADAPTIVE_UNSTEADY;
@@ -88,8 +119,7 @@ static inline bool adaptive_closed(const struct adaptive_state *st, u64 lost,
 
 /* What was measured with the hold, against what was measured without. */
 static inline enum adaptive_verdict
-adaptive_judge(const struct adaptive_state *st,
-	       const struct meter_reading *now)
+adaptive_judge(struct adaptive_state *st, const struct meter_reading *now)
 {
 	u32 saved = st->off.cost - min(st->off.cost, st->on.cost);
 	u32 share = div64_u64(saved * 1024ULL, meter_whole(now));
@@ -100,8 +130,10 @@ adaptive_judge(const struct adaptive_state *st,
 	lost = st->off.rate - min(st->off.rate, st->on.rate);
 	share = max(share, ADAPTIVE_LOSS * ADAPTIVE_WORTH);
 	most = (u64)st->off.rate * share / (1024 * ADAPTIVE_WORTH);
-	if (lost <= most)
+	if (lost <= most) {
+		adaptive_trust(st);
 		return ADAPTIVE_PAYS;
+	}
 
 	return adaptive_closed(st, lost, most) ? ADAPTIVE_CLOSED :
 						 ADAPTIVE_DOUBTFUL;
