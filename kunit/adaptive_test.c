@@ -787,8 +787,32 @@ static void believes_what_many_checks_doubt(struct kunit *test)
 		sample.held_frames = sample.held_frames * share / 100;
 		traffic_ask(&asked, &sample);
 	}
-	KUNIT_EXPECT_GT(test, held, SETTLED / 4);
+	/* Not by the short ones alone. */
+	KUNIT_EXPECT_GT(test, held, 2 * REST);
 	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
+}
+
+/* Bursts that rise, each shorter than what is measured where a load rises. */
+static void checks_short_bursts_between_silences(struct kunit *test)
+{
+	const struct traffic silence = { .gap_ns = 100 * NSEC_PER_MSEC };
+	const struct traffic bulk = { .gap_ns = 33000 };
+	struct traffic burst = {};
+	struct asked asked;
+	u32 i, length, checks;
+
+	for (length = 5; length <= 12; length += 7) {
+		traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+		traffic_run(&asked, &bulk, SETTLED / 3);
+		for (i = checks = 0; i < REST; i++) {
+			burst.gap_ns = 50000 - i % length * 30000 / length;
+			traffic_run(&asked, &burst, 1);
+			if (i % length == length - 1)
+				traffic_run(&asked, &silence, 1);
+			checks += i > REST / 4 && asked.last.pause;
+		}
+		KUNIT_EXPECT_GT_MSG(test, checks, 0, "%u windows", length);
+	}
 }
 
 static void is_quiet_at_rest(struct kunit *test)
@@ -1213,6 +1237,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),
 	KUNIT_CASE(names_a_closed_loop),
 	KUNIT_CASE(believes_what_many_checks_doubt),
+	KUNIT_CASE(checks_short_bursts_between_silences),
 	KUNIT_CASE_PARAM(is_quiet_at_rest, dense_gen_params),
 	KUNIT_CASE_PARAM(follows_a_rising_load, dense_gen_params),
 	KUNIT_CASE_PARAM(follows_a_falling_load, dense_gen_params),

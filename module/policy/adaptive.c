@@ -135,6 +135,8 @@ static void adaptive_reject(struct adaptive_state *st, enum vcoal_reason reason)
 static void adaptive_check(struct adaptive_state *st,
 			   const struct meter_reading *now)
 {
+	if (st->length == ADAPTIVE_TRIAL)
+		adaptive_trust(st);
 	if (adaptive_floods(st, now->sample))
 		st->length /= 2;
 	st->batch = now->sample->held_frames <= now->sample->holds;
@@ -279,6 +281,7 @@ static void adaptive_in_check(struct adaptive_state *st,
 			     st->off.bytes, st->off.ns)) {
 		st->lonelies = ADAPTIVE_LONELY_GATHER;
 		verdict = ADAPTIVE_PAYS;
+		adaptive_trust(st);
 	}
 	if (verdict == ADAPTIVE_CLOSED)
 		adaptive_shorten(st);
@@ -336,13 +339,8 @@ static void adaptive_in_hold(struct adaptive_state *st,
 {
 	bool pays;
 
-	if (adaptive_silent(now->sample)) {
-		meter_clear(&st->meter);
-		/* Nothing but rare frames: they may be others, and no check comes. */
-		if (st->stale)
-			st->even = ADAPTIVE_BREAK_EVEN;
-		st->stale = 1;
-	}
+	if (adaptive_silent(now->sample))
+		adaptive_hush(st);
 	/* The first few frames after silence are not what a check compares with. */
 	if (st->stale && st->meter.frames >= ADAPTIVE_FRAMES)
 		st->stale = 0;

@@ -81,7 +81,7 @@ enum adaptive_verdict {
  * @meter: windows of this phase
  * @off: the last windows without a hold
  * @on: the last windows with one
- * @doubt: rate that checks in a row found lost in a hold, times their lengths
+ * @doubt: rate that checks which doubted in a row found lost, times their lengths
  * @doubt_var: variance of that
  * @wait_ns: until the next try or check
  * @max_ns: the latency class this state was learned for

@@ -43,6 +43,19 @@ static inline bool adaptive_hushed(const struct adaptive_state *st,
 	return adaptive_silent(s) && st->meter.steady < 2;
 }
 
+/* Silence ends what is measured under a hold. */
+static inline void adaptive_hush(struct adaptive_state *st)
+{
+	meter_clear(&st->meter);
+	/* What comes between silences may be shorter than what is waited for. */
+	if (st->rises && st->rises <= ADAPTIVE_RISES)
+		st->rises++;
+	/* Nothing but rare frames: they may be others, and no check comes. */
+	if (st->stale)
+		st->even = ADAPTIVE_BREAK_EVEN;
+	st->stale = 1;
+}
+
 /* Are windows so full that half as many of a check tell as much? */
 static inline bool adaptive_floods(const struct adaptive_state *st,
 				   const struct vcoal_sample *s)

@@ -43,13 +43,15 @@ static inline bool adaptive_explains(const struct adaptive_state *st, u32 on)
 }
 
 /*
- * Enough of how the hold does? More of it where the rate rose and was measured anew: it
- * may be chance, and so may the few windows behind it. Where no windows are alike, some
- * will do.
+ * Enough of how the hold does? Twice as much each time that the rate rose and was
+ * measured anew: it may be chance, and so may the few windows behind it. But as little
+ * as ever behind all the waits and a silence. Where no windows are alike, some will do.
  */
 static inline bool adaptive_knows(const struct adaptive_state *st)
 {
-	return st->meter.steady >= METER_STEADY << (st->rises & 3) ||
+	u32 waits = st->rises % (ADAPTIVE_RISES + 1);
+
+	return st->meter.steady >= METER_STEADY << waits ||
 	       (adaptive_restless(st) &&
 		st->meter.windows > ADAPTIVE_UNSTEADY);
 }
@@ -76,7 +78,7 @@ static inline bool adaptive_sure(const struct adaptive_state *st, u64 lost,
 	return lost * lost > ADAPTIVE_SIGMAS_SQ * (st->off.var + on_var);
 }
 
-/* No check has doubted yet that the hold is worth it. */
+/* Begin to doubt anew. */
 static inline void adaptive_trust(struct adaptive_state *st)
 {
 	st->doubt = 0;
@@ -84,17 +86,13 @@ static inline void adaptive_trust(struct adaptive_state *st)
 }
 
 /*
- * A check doubts, as those before it did: are all of them together more than chance?
- * Each counts as much as it is long. The first one after a try is the first of all.
- * (A sum that overflows, after 67 doubts of the greatest rate, is a verdict too soon or
- * too late.)
+ * A check doubts, as those before it did, since one passed or was as short as the first:
+ * are all of them together more than chance? Each counts as much as it is long.
  */
 static inline bool adaptive_insists(struct adaptive_state *st, u64 lost)
 {
 	u32 length = st->length;
 
-	if (length == ADAPTIVE_TRIAL)
-		adaptive_trust(st);
 	st->doubt += lost * length;
 	st->doubt_var += (st->off.var + st->on.var) * (length * length);
 
@@ -117,7 +115,7 @@ static inline bool adaptive_closed(struct adaptive_state *st, u64 lost,
 	       min(st->off.windows, st->on.windows) >= ADAPTIVE_UNSTEADY;
 }
 
-/* What was measured with the hold, against what was measured without. */
+/* What was measured with the hold, against what was measured without; sums up doubts. */
 static inline enum adaptive_verdict
 adaptive_judge(struct adaptive_state *st, const struct meter_reading *now)
 {
