@@ -97,6 +97,8 @@ class Keep:
             answer = self.machine.ask(f"vcoal-keep {words}")
             expect(answer.status and answer.text, f"{words}: {answer}")
         self.machine.run(f"rm {files}")
+        answer = self.machine.ask("vcoal-keep --help")
+        expect(not answer.status and "forget VM" in answer.text, f"{answer}")
 
     def remove(self):
         """The module leaves, and nobody complained."""
