@@ -158,6 +158,8 @@ static void adaptive_keep(struct adaptive_state *st,
 static void adaptive_pass(struct adaptive_state *st,
 			  const struct meter_reading *now, bool doubt)
 {
+	if (!doubt)
+		adaptive_trust(st);
 	st->length = min(st->length * (doubt ? 2U : 4U), ADAPTIVE_CHECK_MAX);
 	adaptive_keep(st, now, st->length *
 			       (doubt ? ADAPTIVE_DOUBT : ADAPTIVE_SPACING));
@@ -281,7 +283,6 @@ static void adaptive_in_check(struct adaptive_state *st,
 			     st->off.bytes, st->off.ns)) {
 		st->lonelies = ADAPTIVE_LONELY_GATHER;
 		verdict = ADAPTIVE_PAYS;
-		adaptive_trust(st);
 	}
 	if (verdict == ADAPTIVE_CLOSED)
 		adaptive_shorten(st);

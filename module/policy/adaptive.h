@@ -110,7 +110,8 @@ enum adaptive_verdict {
  *	check, until the next window, which counts whatever it is
  * @anew: all was begun anew, and nothing has paid since
  * @faster: so it was as more came behind a check that paused
- * @rises: times that the next try or check has waited for the rate to rise no more
+ * @rises: times that the next try or check has waited for the rate to rise no more,
+ *	and silences behind the first of them
  * @dares: checks at rest that passed since
  * @last: rate of the last window
  * @unrest: how often that jumped of late

@@ -128,10 +128,8 @@ adaptive_judge(struct adaptive_state *st, const struct meter_reading *now)
 	lost = st->off.rate - min(st->off.rate, st->on.rate);
 	share = max(share, ADAPTIVE_LOSS * ADAPTIVE_WORTH);
 	most = (u64)st->off.rate * share / (1024 * ADAPTIVE_WORTH);
-	if (lost <= most) {
-		adaptive_trust(st);
+	if (lost <= most)
 		return ADAPTIVE_PAYS;
-	}
 
 	return adaptive_closed(st, lost, most) ? ADAPTIVE_CLOSED :
 						 ADAPTIVE_DOUBTFUL;
