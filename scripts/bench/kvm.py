@@ -30,8 +30,8 @@ highest rate at which the stock driver lost nothing and the processor was not fu
 ({rates}).  poll-{poll} is vhost's own busy polling (the tap's poll-us).
 
 Debian's emulator delivers some injected interrupts twice, which breaks guests under
-instruction counting, with the module or without it; here it is mended
-(scripts/lab/emulator.py).  What a host that broke all the same had not measured was
+instruction counting, and loses some of the host's own, with the module or without it; here
+it is mended (scripts/lab/emulator.py).  What a host that broke all the same had not measured was
 measured in another; so many broke: {broken}.  A load that broke two hosts of a peer
 has no figure.  A load lasts {phases} times {seconds} s: what a policy learns within that
 is in its figures, and once it lets go it may not try again before the load is over.

@@ -80,7 +80,7 @@ def key(boot, job):
     """One word for all that decides what a job prints, but the module."""
     nothing = Path("-")
     parts = [_contents(boot, None, job).digest(), machine.emulator(),
-             emulator.PATCH.read_text(),
+             emulator.changes(),
              hashlib.sha256(boot.vmlinuz.read_bytes()).hexdigest(),
              *_command(boot, nothing, nothing, nothing)]
     parts.remove(str(boot.vmlinuz))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Debian's QEMU with a fault of its SVM mended, for hosts with guests of their own.
+"""Debian's QEMU with faults of its SVM mended, for hosts with guests of their own.
 
 The package's emulator delivers some of the interrupts that a hypervisor injects
-twice: see the patch. Built from the package's source without what no lab needs,
-and kept.
+twice, and loses some of the hypervisor's own: see the patches. Built from the
+package's source without what no lab needs, and kept.
 """
 
 import functools
@@ -14,7 +14,7 @@ from pathlib import Path
 from . import apt, source
 
 PACKAGE = "qemu"
-PATCH = Path(__file__).parent / "patches/qemu-svm-inject-once.patch"
+PATCHES = sorted((Path(__file__).parent / "patches").glob("qemu-*.patch"))
 TOOLS = ["gcc", "libc6-dev", "dpkg-dev", "patch", "ninja-build", "meson",
          "pkg-config", "python3", "libglib2.0-dev", "libpixman-1-dev",
          "libfdt-dev", "zlib1g-dev", "qemu-system-data", "seabios"]
@@ -28,9 +28,15 @@ FIRMWARE = ["-L", "/usr/share/seabios", "-L", "/usr/share/qemu"]
 def _prepare(dsc, tree):
     """Unpacked, mended and configured."""
     apt.run(["dpkg-source", "--no-check", "-x", dsc, tree / "source"])
-    apt.run(["patch", "-p1", "-d", tree / "source", "-i", PATCH])
+    for patch in PATCHES:
+        apt.run(["patch", "-p1", "-d", tree / "source", "-i", patch])
     (tree / "build").mkdir()
     apt.run(["../source/configure", *OPTIONS], cwd=tree / "build")
+
+
+def changes():
+    """All that is not the package's."""
+    return "\n".join(patch.read_text() for patch in PATCHES)
 
 
 @functools.cache
@@ -40,7 +46,7 @@ def mended():
     with apt.lock("emulator"):
         apt.install(TOOLS)
         dsc = apt.fetch_source(apt.BOOKWORM, PACKAGE)
-        what = "\n".join([dsc.name, PATCH.read_text(), *OPTIONS])
+        what = "\n".join([dsc.name, changes(), *OPTIONS])
         key = hashlib.sha256(what.encode()).hexdigest()[:12]
         tree = apt.cache_dir("emulator") / key
         path = tree / "build" / PROGRAM
