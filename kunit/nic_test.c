@@ -5,6 +5,7 @@
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
+#include <linux/device.h>
 #include <linux/etherdevice.h>
 #include <linux/fs.h>
 #include <linux/namei.h>
@@ -29,6 +30,7 @@ struct fake_adapter {
 	int scan_error;
 	int hook_error_at;
 	struct vcoal_queue *queue[QUEUES];
+	struct device *parent;
 };
 
 static struct fake_adapter fake;
@@ -191,9 +193,13 @@ static int nic_init(struct kunit *test)
 	err = vcoal_adapter_register(&fake_adapter);
 	if (err)
 		return err;
+	fake.parent = root_device_register("vcoal-kunit");
+	if (IS_ERR(fake.parent))
+		return PTR_ERR(fake.parent);
 	dev = alloc_netdev(0, "kunit0", NET_NAME_UNKNOWN, fake_setup);
 	if (!dev)
 		return -ENOMEM;
+	SET_NETDEV_DEV(dev, fake.parent);
 	test->priv = dev;
 
 	return register_netdev(dev);
@@ -207,6 +213,8 @@ static void nic_exit(struct kunit *test)
 		unregister_netdev(dev);
 	if (dev)
 		free_netdev(dev);
+	if (!IS_ERR_OR_NULL(fake.parent))
+		root_device_unregister(fake.parent);
 	vcoal_adapter_unregister(&fake_adapter);
 }
 

@@ -8,6 +8,7 @@
 #include "watch.h"
 
 #include <linux/ktime.h>
+#include <linux/sched.h>
 #include <linux/workqueue.h>
 #include <vcoal/adapter.h>
 #include "queue.h"
@@ -67,8 +68,10 @@ static void vcoal_watch_work(struct work_struct *work)
 	u32 busy = 0;
 
 	mutex_lock(&vcoal_mutex);
-	list_for_each_entry(vm, &vcoal_vms, list)
+	list_for_each_entry(vm, &vcoal_vms, list) {
 		busy += vcoal_watch_vm(vm, now);
+		cond_resched();
+	}
 	mutex_unlock(&vcoal_mutex);
 
 	/* Idle costs nothing: the next window wakes us again. */

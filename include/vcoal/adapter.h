@@ -34,8 +34,8 @@ enum vcoal_cap_bit {
  * struct vcoal_adapter - what the core asks of a driver's adapter
  * @release: a hold is over: bring the event (required; hard interrupt, or BH
  *	for a gate)
- * @match: is this netdev mine? (optional; without it the adapter finds its
- *	NICs by itself)
+ * @match: is this netdev mine? It has a parent, which it keeps (optional; without
+ *	it the adapter finds its NICs by itself)
  * @owner: name the VM of a netdev (optional; without it, this machine itself)
  * @ready: are the queues there, and stay while rtnl is held? (optional;
  *	without it, as long as the netdev is up)

@@ -202,14 +202,15 @@ static void vhn_news_work(struct work_struct *work)
 	struct vhn_dev *vhn;
 	bool dead;
 
-	mutex_lock(&vcoal_mutex);
 	while ((vhn = vhn_next(&dead))) {
+		/* One by one: each removal waits for a grace period. */
+		mutex_lock(&vcoal_mutex);
 		if (dead)
 			vhn_dev_remove(vhn);
 		else
 			vhn_dev_add(vhn);
+		mutex_unlock(&vcoal_mutex);
 	}
-	mutex_unlock(&vcoal_mutex);
 }
 
 /**
@@ -222,10 +223,11 @@ void vhn_devs_remove(void)
 	struct vhn_dev *vhn, *next;
 
 	cancel_work_sync(&vhn_work);
-	mutex_lock(&vcoal_mutex);
-	list_for_each_entry_safe(vhn, next, &vhn_devs, list)
+	list_for_each_entry_safe(vhn, next, &vhn_devs, list) {
+		mutex_lock(&vcoal_mutex);
 		vhn_dev_remove(vhn);
-	mutex_unlock(&vcoal_mutex);
+		mutex_unlock(&vcoal_mutex);
+	}
 }
 
 /**
