@@ -20,8 +20,8 @@
 #include <linux/spinlock.h>
 #include <vcoal/hook_napi.h>
 
-/* 32 KiB: one entry a bucket for 1000 VMs of 4 queues. */
-#define VCOAL_KEY_BITS	12
+/* 128 KiB: of 4000 queues, few share a bucket. */
+#define VCOAL_KEY_BITS	14
 
 /* Readers are under RCU, writers under vcoal_keys_lock. */
 static DEFINE_HASHTABLE(vcoal_keys, VCOAL_KEY_BITS);

@@ -76,12 +76,14 @@ struct vhb_extent {
 
 /*
  * Tasks that are inside an extent right now: about as many as there are CPUs.
- * A task looks only into its own set; one that finds it full does without.
+ * A task looks only into its own set, a cache line; one that finds it full does
+ * without.
  */
-#define VHB_TASK_BITS	6
-#define VHB_EXTENT_WAYS	4
+#define VHB_TASK_BITS	9
+#define VHB_EXTENT_WAYS	2
 
-static struct vhb_extent vhb_extents[BIT(VHB_TASK_BITS)][VHB_EXTENT_WAYS];
+static struct vhb_extent
+vhb_extents[BIT(VHB_TASK_BITS)][VHB_EXTENT_WAYS] ____cacheline_aligned;
 
 /**
  * struct vhb_guess - the last batch of a queue whose eventfd is not known
@@ -171,6 +173,9 @@ static void vhb_guess(const void *dev, enum vcoal_dir dir)
 {
 	struct vhb_guess *guess = vhb_guess_slot();
 
+	/* Others read it with each signal: it stays theirs, too. */
+	if (vhb_guess_mine(guess) && guess->dev == dev && guess->dir == dir)
+		return;
 	guess->dev = dev;
 	guess->dir = dir;
 	/* Pairs with READ_ONCE() in vhb_guess_mine(). */

@@ -42,7 +42,7 @@
 #include <linux/preempt.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
-#include <linux/spinlock.h>
+#include <linux/seqlock.h>
 #include <vcoal/adapter.h>
 #include <vcoal/compat.h>
 
@@ -50,7 +50,7 @@
  * Protects vhc_ctxs; readers under RCU. Taken with BH off, outside the gates'
  * locks.
  */
-static DEFINE_SPINLOCK(vhc_ctxs_lock);
+static DEFINE_SEQLOCK(vhc_ctxs_lock);
 struct hlist_head vhc_ctxs[BIT(VHC_CTXS_BITS)];
 
 static struct vhc_queue *to_vhc(struct vcoal_gate *gate)
@@ -79,7 +79,7 @@ static bool vhc_deliver(struct vcoal_gate *gate)
 static void vhc_adopt(struct vhc_queue *queue, struct eventfd_ctx *ctx)
 {
 	vcoal_gate_flush(&queue->gate);
-	spin_lock_bh(&vhc_ctxs_lock);
+	write_seqlock_bh(&vhc_ctxs_lock);
 	if (!queue->gone) {
 		hlist_del_init_rcu(&queue->node);
 		/* Pairs with READ_ONCE() in vhc_heard(). */
@@ -87,7 +87,7 @@ static void vhc_adopt(struct vhc_queue *queue, struct eventfd_ctx *ctx)
 		hlist_add_head_rcu(&queue->node,
 				   &vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)]);
 	}
-	spin_unlock_bh(&vhc_ctxs_lock);
+	write_sequnlock_bh(&vhc_ctxs_lock);
 }
 
 /**
@@ -97,6 +97,8 @@ static void vhc_adopt(struct vhc_queue *queue, struct eventfd_ctx *ctx)
 void vhc_open(struct vhc_queue *queue)
 {
 	vcoal_gate_open(&queue->gate, vhc_deliver);
+	if (queue->gate.q.dir == VCOAL_TX)
+		vhk_want(queue);
 }
 
 /**
@@ -110,10 +112,10 @@ void vhc_close(struct vhc_queue *queue)
 {
 	vcoal_gate_close(&queue->gate);
 	vhk_forget(queue);
-	spin_lock_bh(&vhc_ctxs_lock);
+	write_seqlock_bh(&vhc_ctxs_lock);
 	queue->gone = true;
 	hlist_del_init_rcu(&queue->node);
-	spin_unlock_bh(&vhc_ctxs_lock);
+	write_sequnlock_bh(&vhc_ctxs_lock);
 }
 
 /**
@@ -188,6 +190,30 @@ void notrace vhc_guessed(struct vhc_queue *queue)
 		WRITE_ONCE(queue->ctx_state, VHC_LEARN);
 }
 
+/*
+ * May a signal of an eventfd be kept? All that put one ask, so no lock is taken for
+ * that. A list that changes may lead into another: then look again. Who does not find
+ * a queue that named it comes after that left the list, and with it (the order of the
+ * seqlock) after its flush.
+ */
+static bool vhc_names(const struct eventfd_ctx *ctx)
+{
+	const struct vhc_queue *queue;
+	bool named = false;
+	unsigned int seq;
+
+	rcu_read_lock();
+	do {
+		seq = read_seqbegin(&vhc_ctxs_lock);
+		hlist_for_each_entry_rcu(queue, &vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)],
+					 node)
+			named |= READ_ONCE(queue->ctx) == ctx;
+	} while (!named && read_seqretry(&vhc_ctxs_lock, seq));
+	rcu_read_unlock();
+
+	return named;
+}
+
 /**
  * vhc_ctx_put() - somebody is about to give back an eventfd
  * @ctx: perhaps one for which a signal is kept
@@ -196,10 +222,11 @@ void vhc_ctx_put(const struct eventfd_ctx *ctx)
 {
 	struct vhc_queue *queue;
 
-	if (!in_task() || irqs_disabled() || !eventfd_signal_allowed())
+	if (!in_task() || irqs_disabled() || !eventfd_signal_allowed() ||
+	    !vhc_names(ctx))
 		return;
 
-	spin_lock_bh(&vhc_ctxs_lock);
+	read_seqlock_excl_bh(&vhc_ctxs_lock);
 	hlist_for_each_entry(queue, &vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)],
 			     node) {
 		if (queue->ctx != ctx)
@@ -207,5 +234,5 @@ void vhc_ctx_put(const struct eventfd_ctx *ctx)
 		WRITE_ONCE(queue->ctx_state, VHC_GUESS);
 		vcoal_gate_flush(&queue->gate);
 	}
-	spin_unlock_bh(&vhc_ctxs_lock);
+	read_sequnlock_excl_bh(&vhc_ctxs_lock);
 }

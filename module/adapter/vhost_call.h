@@ -2,9 +2,11 @@
 #ifndef _VCOAL_VHOST_CALL_H
 #define _VCOAL_VHOST_CALL_H
 
+#include <linux/cache.h>
 #include <linux/hash.h>
 #include <linux/list.h>
 #include <vcoal/gate.h>
+#include <vcoal/hook_napi.h>
 #include "vhost_kick.h"
 
 struct eventfd_ctx;
@@ -25,27 +27,33 @@ enum vhc_ctx_state {
  * struct vhc_queue - one direction of a vhost device
  * @gate: where its interrupts wait, or kicks
  * @kick: of a transmit queue
+ * @counting: who reported the last batch, if its signal is only to be counted;
+ *	written by who reports a batch
+ * @work: finds the queue by its work, while @kick.vq is set
  * @ctx: the eventfd that it signals; vhost_call.c says what may be done with
  *	it. Written by the queue's own signals while the gate keeps nothing.
  * @node: in vhc_ctxs
  * @gone: must not enter vhc_ctxs any more; under vhc_ctxs_lock
  * @ctx_state: what is known about @ctx
- * @counting: who reported the last batch, if its signal is only to be counted;
- *	written by who reports a batch
+ *
+ * From @work on, all is read by others who look for theirs, and seldom written: it
+ * has a cache line of its own.
  */
 struct vhc_queue {
 	struct vcoal_gate gate;
 	struct vhk_kick kick;
+	const struct task_struct *counting;
+	struct vcoal_key work ____cacheline_aligned;
 	struct eventfd_ctx *ctx;
 	struct hlist_node node;
 	bool gone;
 	enum vhc_ctx_state ctx_state;
-	const struct task_struct *counting;
 };
 
 static_assert(offsetof(struct vhc_queue, gate.q) == 0);
 
-#define VHC_CTXS_BITS	10
+/* 128 KiB: of 2000 queue pairs a fourth of all other eventfds share a bucket. */
+#define VHC_CTXS_BITS	14
 
 extern struct hlist_head vhc_ctxs[BIT(VHC_CTXS_BITS)];
 

@@ -66,6 +66,28 @@
 #include "vhost_call.h"
 #include "vhost_run.h"
 
+atomic_t vhk_wanted = ATOMIC_INIT(0);
+
+/**
+ * vhk_want() - the queue's work is to be learned
+ * @queue: a transmit queue that nobody else has yet
+ *
+ * Until vhk_know() or vhk_forget().
+ */
+void vhk_want(struct vhc_queue *queue)
+{
+	queue->kick.wanted = true;
+	atomic_inc(&vhk_wanted);
+}
+
+static void vhk_want_no_more(struct vhk_kick *kick)
+{
+	if (!kick->wanted)
+		return;
+	kick->wanted = false;
+	atomic_dec(&vhk_wanted);
+}
+
 /**
  * vhk_know() - from now on kicks of this queue may be held
  * @queue: a transmit queue; this is a run of it
@@ -79,7 +101,8 @@ void vhk_know(struct vhc_queue *queue, void *vq, const void *work)
 	spin_lock_bh(&queue->gate.lock);
 	if (queue->gate.open && !kick->vq) {
 		WRITE_ONCE(kick->vq, vq);
-		vcoal_key_add(&kick->key, work);
+		vcoal_key_add(&queue->work, work);
+		vhk_want_no_more(kick);
 	}
 	spin_unlock_bh(&queue->gate.lock);
 }
@@ -96,7 +119,8 @@ void vhk_forget(struct vhc_queue *queue)
 	if (kick->kept)
 		vhk_deliver(queue);
 	WRITE_ONCE(kick->vq, NULL);
-	vcoal_key_del(&kick->key);
+	vcoal_key_del(&queue->work);
+	vhk_want_no_more(kick);
 	spin_unlock_bh(&queue->gate.lock);
 }
 

@@ -2,15 +2,20 @@
 #ifndef _VCOAL_VHOST_KICK_H
 #define _VCOAL_VHOST_KICK_H
 
-#include <vcoal/hook_napi.h>
+#include <linux/atomic.h>
+#include <linux/types.h>
 
+struct task_struct;
 struct vhc_queue;
+
+/* Queues whose work is still to be learned. */
+extern atomic_t vhk_wanted;
 
 /**
  * struct vhk_kick - the guest's kicks of one transmit queue
- * @key: finds the queue by its work, while @vq is set
  * @vq: vhost's virtqueue, NULL while it is not known or not to be used. Set
  *	under the gate's lock, which protects all below as well
+ * @wanted: it is to be learned, and counted in vhk_wanted
  * @kept: the running hold keeps a kick; else it keeps a signal
  * @due: a kick was released, the run that follows passes
  * @asked: the last run ended because the ring was empty, and the guest was
@@ -23,8 +28,8 @@ struct vhc_queue;
  * @frames: that were served and not accounted for yet
  */
 struct vhk_kick {
-	struct vcoal_key key;
 	void *vq;
+	bool wanted;
 	bool kept;
 	bool due;
 	bool asked;
@@ -36,6 +41,7 @@ struct vhk_kick {
 	u32 frames;
 };
 
+void vhk_want(struct vhc_queue *queue);
 void vhk_know(struct vhc_queue *queue, void *vq, const void *work);
 void vhk_forget(struct vhc_queue *queue);
 void vhk_bury(struct vhc_queue *queue);

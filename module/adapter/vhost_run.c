@@ -12,13 +12,14 @@
  * a third of what a redirect does. What is missed then is only that it asked for
  * kicks, so its first kick under a hold passes.
  *
- * A work is learned: who runs one that no queue knows says so, and the queue that
- * then reports packets takes it.
+ * A work is learned: while there is a queue that does not know its own, who runs one
+ * that no queue knows says so, and the queue that then reports packets takes it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include "vhost_run.h"
 
+#include <linux/hash.h>
 #include <linux/limits.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
@@ -49,11 +50,12 @@ struct vhr_run {
 };
 
 static struct vcoal_func_hook vhr_hooks[VHR_FUNCS];
-/* One at a time: who finds it taken is learned another time. */
-static struct vhr_run vhr_unknown;
-bool vhr_ready;
+/* A task has one place: who finds it taken is learned another time. */
+#define VHR_TASK_BITS	4
+static struct vhr_run vhr_unknown[BIT(VHR_TASK_BITS)];
+bool vhr_ready __read_mostly;
 /* vhost_exceeds_weight() */
-static bool (*vhr_exceeds_weight)(void *vq, int packets, int bytes);
+static bool (*vhr_exceeds_weight)(void *vq, int packets, int bytes) __read_mostly;
 
 /* Which queue is it? */
 
@@ -61,22 +63,31 @@ static struct vhc_queue *vhr_find(const void *work)
 {
 	struct vcoal_key *key = vcoal_key_find(work);
 
-	return key ? container_of(key, struct vhc_queue, kick.key) : NULL;
+	return key ? container_of(key, struct vhc_queue, work) : NULL;
+}
+
+static struct vhr_run *vhr_place(void)
+{
+	return &vhr_unknown[hash_ptr(current, VHR_TASK_BITS)];
 }
 
 /* vhr_learn() looks at it from within the run. */
 static void vhr_show(struct vcoal_vhost_work *work)
 {
-	if (READ_ONCE(vhr_ready) && !READ_ONCE(vhr_unknown.task) &&
-	    !cmpxchg(&vhr_unknown.task, NULL, current))
-		vhr_unknown.work = work;
+	struct vhr_run *run = vhr_place();
+
+	if (READ_ONCE(vhr_ready) && !READ_ONCE(run->task) &&
+	    !cmpxchg(&run->task, NULL, current))
+		run->work = work;
 }
 
 static void vhr_hide(void)
 {
-	if (READ_ONCE(vhr_unknown.task) == current)
+	struct vhr_run *run = vhr_place();
+
+	if (READ_ONCE(run->task) == current)
 		/* Left before another takes it: pairs with cmpxchg(). */
-		smp_store_release(&vhr_unknown.task, NULL);
+		smp_store_release(&run->task, NULL);
 }
 
 /**
@@ -88,10 +99,11 @@ static void vhr_hide(void)
  */
 void vhr_learn(struct vhc_queue *queue, void *vq)
 {
+	const struct vhr_run *run = vhr_place();
+
 	/* Only the task itself writes its name there. */
-	if (READ_ONCE(vhr_unknown.task) == current &&
-	    vhr_unknown.work - vq < PAGE_SIZE)
-		vhk_know(queue, vq, vhr_unknown.work);
+	if (READ_ONCE(run->task) == current && run->work - vq < PAGE_SIZE)
+		vhk_know(queue, vq, run->work);
 }
 
 /**
@@ -159,9 +171,10 @@ static bool notrace vhr_kick_matters(unsigned long ip,
 
 	preempt_disable_notrace();
 	queue = vhr_find(work);
-	matters = !queue || vhk_active(queue);
+	/* Late news of who wants to learn are for the next run. */
+	matters = queue ? vhk_active(queue) : atomic_read(&vhk_wanted);
 	/* How a run ends that nobody sees is not known to the next. */
-	if (!matters)
+	if (queue && !matters)
 		WRITE_ONCE(queue->kick.asked, false);
 	preempt_enable_notrace();
 

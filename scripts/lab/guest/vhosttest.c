@@ -17,10 +17,11 @@
  * txstop	the same for tx, where a frame may wait for its kick meanwhile
  * close	a device that ends while a signal and a kick are kept, FRAMES
  *		times, in all ways
- * aio		FRAMES signals of an eventfd that has nothing to do with vhost
+ * aio		FRAMES signals of eventfds that have nothing to do with vhost
  * recall	FRAMES times give a queue an eventfd and take it away
  * packed	nothing, but say whether vhost offers packed rings
  * soak		rx and tx for SECONDS, or until SIGTERM when that is 0
+ * idle		ping, and then nothing until it is killed
  *
  * -l takes the legacy way to suppress interrupts and kicks (no event index), as
  * the driver does that has none; with it, no kick is sent before vhost has looked
@@ -61,6 +62,7 @@
 #define BUFFER		2048
 #define HEADER		12	/* struct virtio_net_hdr_v1 */
 #define PROTOCOL	0x88b5	/* for local experiments */
+#define OTHERS		64	/* eventfds of somebody else, all over the memory */
 #define STALL_MS	15000
 #define AREA		(NUM * BUFFER + 65536)
 #define EVENT_IDX	(1ULL << VIRTIO_RING_F_EVENT_IDX)
@@ -858,7 +860,7 @@ static void case_close(void)
 /* A read that is done signals its eventfd. */
 static void case_aio(void)
 {
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), call = call_new();
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	static uint8_t byte;
 	struct iocb iocb = {
 		.aio_lio_opcode = IOCB_CMD_PREAD,
@@ -866,23 +868,28 @@ static void case_aio(void)
 		.aio_buf = (uintptr_t)&byte,
 		.aio_nbytes = 1,
 		.aio_flags = IOCB_FLAG_RESFD,
-		.aio_resfd = call,
 	};
 	struct iocb *list = &iocb;
+	unsigned long i, counts = 0;
+	int calls[OTHERS];
 	struct io_event event;
 	aio_context_t ctx = 0;
-	unsigned long i;
 	eventfd_t count;
 
+	for (i = 0; i < OTHERS; i++)
+		calls[i] = call_new();
 	if (fd < 0 || syscall(SYS_io_setup, 1, &ctx))
 		err(2, "io_setup");
-	for (i = 0; i < opt.frames; i++)
+	for (i = 0; i < opt.frames; i++) {
+		iocb.aio_resfd = calls[i % OTHERS];
 		if (syscall(SYS_io_submit, ctx, 1, &list) != 1 ||
 		    syscall(SYS_io_getevents, ctx, 1, 1, &event, NULL) != 1)
 			err(2, "aio");
-	if (eventfd_read(call, &count) || count != opt.frames)
-		errx(1, "lost: %lu signals of %lu", (unsigned long)count,
-		     opt.frames);
+	}
+	for (i = 0; i < OTHERS; i++)
+		counts += eventfd_read(calls[i], &count) ? 0 : count;
+	if (counts != opt.frames)
+		errx(1, "lost: %lu signals of %lu", counts, opt.frames);
 }
 
 static void case_recall(void)
@@ -958,6 +965,18 @@ static void case_soak(void)
 		pthread_join(threads[i], NULL);
 }
 
+static void case_idle(void)
+{
+	int i;
+
+	case_ping();
+	/* There shall be many, and none needs its buffers. */
+	for (i = 0; i < RINGS; i++)
+		madvise(rings[i].area, NUM * BUFFER, MADV_DONTNEED);
+	for (;;)
+		pause();
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -967,7 +986,7 @@ static const struct {
 	{ "swap", case_swap }, { "quiet", case_quiet }, { "stop", case_stop },
 	{ "txstop", case_txstop }, { "close", case_close },
 	{ "aio", case_aio }, { "recall", case_recall }, { "packed", case_packed },
-	{ "soak", case_soak },
+	{ "soak", case_soak }, { "idle", case_idle },
 };
 
 /* The module meets a device at its first frames: both rings, then wait. */
