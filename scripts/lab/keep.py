@@ -82,8 +82,19 @@ class Keep:
                                  f"{VMS}/../default_policy").split()
         expect(said == usual, f"{said}, not {usual}")
 
-    def insertion(self):
-        """With the module all is set again."""
+    def listed(self, vm):
+        """What is kept of a VM, which is there or not."""
+        lines = self.machine.run("vcoal-keep list").splitlines()[1:]
+        said = [line.split() for line in lines]
+        kept = [words[-1] for words in said
+                if words[0] == vm and " ".join(words[1:-1]) == SET["label"]]
+        expect(len(kept) == 1 and kept[0] != "-", f"{vm}: {lines}")
+        return kept[0]
+
+    def upgrade(self):
+        """All VMs are kept at once; with another module all is set again."""
+        self.machine.run("rm -r /var/lib/vcoal\nvcoal-keep keep")
+        self.listed(self.vm().rsplit("/", 1)[-1])
         self._insert_again()
         self.expect_all()
 
@@ -93,7 +104,7 @@ class Keep:
         self.machine.run(f"mkdir -p /var/lib/vcoal/name\ntouch {files}")
         for words in ("keep nobody", "keep 4711", "forget nobody",
                       "forget ../x", "forget ../../x", "forget name/x",
-                      "apply nobody", "apply ''", "", "keep", "restore u1"):
+                      "apply nobody", "apply ''", "", "forget", "restore u1"):
             answer = self.machine.ask(f"vcoal-keep {words}")
             expect(answer.status and answer.text, f"{words}: {answer}")
         self.machine.run(f"rm {files}")
@@ -151,7 +162,7 @@ class Domain(Keep):
 
     def cases(self):
         """In the order in which they run."""
-        return (self.keep, self.restore, self.insertion, self.same_name,
+        return (self.keep, self.restore, self.upgrade, self.same_name,
                 self.forget, self.refusals, self.remove)
 
 
@@ -198,6 +209,7 @@ class Vmms(Keep):
     def same_uuid(self):
         """It is started again, under another name."""
         self._end()
+        expect(self.listed("-") == f"uuid/{self.UUIDS[0]}", "not by its UUID")
         self._start(self.OTHER, self.UUIDS[0])
         self.expect_all()
 
@@ -222,7 +234,8 @@ class Vmms(Keep):
     def forget(self):
         """What is forgotten does not come back."""
         self.expect_all()
-        self.machine.run(f"vcoal-keep forget '{self.NAME}'")
+        self.machine.run(f"vcoal-keep forget '{self.NAME}'\n"
+                         "vcoal-keep forget local")
         self._end()
         self._start(self.WRITTEN, self.UUIDS[0])
         self.expect_usual(self.NAME)
@@ -232,7 +245,7 @@ class Vmms(Keep):
 
     def cases(self):
         """In the order in which they run."""
-        return (self.keep, self.insertion, self.same_uuid, self.same_name,
+        return (self.keep, self.upgrade, self.same_uuid, self.same_name,
                 self.others, self.forget, self.refusals, self.remove)
 
 
@@ -287,5 +300,5 @@ class Guest(Keep):
 
     def cases(self):
         """In the order in which they run."""
-        return (self.keep, self.insertion, self.renamed, self.forget,
+        return (self.keep, self.upgrade, self.renamed, self.forget,
                 self.refusals, self.complaint, self.remove)
