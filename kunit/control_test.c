@@ -348,6 +348,31 @@ static void control_asks_half_as_often(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, told.asked, 3);
 }
 
+/* A window of a trial has two holds; they matter not where nothing is tried. */
+static void control_gives_a_trial_two_holds(struct kunit *test)
+{
+	struct vcoal_fake *fake = test->priv;
+	u64 now = ktime_get_ns();
+
+	fake->vm.max_delay_ns = VCOAL_WINDOW_NS;
+	fake->queue.win.start = now;
+	told.answer.params.hold_ns = VCOAL_WINDOW_NS;
+	told.answer.trial_ns = 1;
+	serve(&fake->queue, now + VCOAL_WINDOW_NS, 1);
+	KUNIT_ASSERT_EQ(test, told.asked, 1);
+	serve(&fake->queue, now + 3 * VCOAL_WINDOW_NS - 1, 1);
+	KUNIT_EXPECT_EQ(test, told.asked, 1);
+	told.answer.params.hold_ns = VCOAL_WINDOW_NS / 2;
+	serve(&fake->queue, now + 3 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_EQ(test, told.asked, 2);
+	told.answer.params.hold_ns = VCOAL_WINDOW_NS;
+	told.answer.trial_ns = 0;
+	serve(&fake->queue, now + 4 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_EQ(test, told.asked, 3);
+	serve(&fake->queue, now + 5 * VCOAL_WINDOW_NS, 1);
+	KUNIT_EXPECT_EQ(test, told.asked, 4);
+}
+
 static void count(struct vcoal_queue *queue, int polls)
 {
 	local_bh_disable();
@@ -580,6 +605,7 @@ static struct kunit_case control_cases[] = {
 	KUNIT_CASE(control_forgets_the_oldest_changes),
 	KUNIT_CASE(control_spares_a_passive_policy),
 	KUNIT_CASE(control_asks_half_as_often),
+	KUNIT_CASE(control_gives_a_trial_two_holds),
 	KUNIT_CASE(control_rests_for_some_polls),
 	KUNIT_CASE(control_does_not_rest_while_it_holds),
 	KUNIT_CASE(control_pauses_the_whole_vm),

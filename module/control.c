@@ -232,7 +232,7 @@ static void vcoal_control_decide(struct vcoal_queue *queue, u64 now,
 	decision = vcoal_control_clamp(queue, &limits, sample, decision);
 	/* Pairs with READ_ONCE() in vhost_kick.c. */
 	WRITE_ONCE(queue->guard_ns, vcoal_control_ring_ns(queue, sample));
-	queue->window_ns = VCOAL_WINDOW_NS << decision.long_windows;
+	queue->window_ns = vcoal_decision_window_ns(&decision);
 	vcoal_control_set(queue, sample, decision);
 	vcoal_control_rest(queue, decision.params.hold_ns ? 0 : decision.rest);
 }

@@ -2,11 +2,7 @@
 #ifndef _VCOAL_CONTROL_H
 #define _VCOAL_CONTROL_H
 
-#include <linux/time64.h>
 #include <vcoal/vcoal.h>
-
-/* Shortest window: reaction within a few of them, cost spread over all. */
-#define VCOAL_WINDOW_NS		(1 * NSEC_PER_MSEC)
 
 void vcoal_control_window(struct vcoal_queue *queue, u64 now);
 void vcoal_control_apply(struct vcoal_queue *queue);

@@ -10,6 +10,7 @@
 #ifndef _VCOAL_POLICY_H
 #define _VCOAL_POLICY_H
 
+#include <linux/time64.h>
 #include <linux/types.h>
 
 /* The longest hold any operator or policy may ask for: 10 ms. */
@@ -124,7 +125,8 @@ struct vcoal_limits {
  *	queues, and shows its pace when none holds it
  * @rest: the window may go on for as many polls, which are counted but not
  *	timed; heeded while nothing is held
- * @long_windows: until the next decision windows are twice as long as else
+ * @long_windows: until the next decision windows are twice as long as else; see
+ *	vcoal_decision_window_ns()
  * @reason: why
  */
 struct vcoal_decision {
@@ -135,6 +137,27 @@ struct vcoal_decision {
 	bool pause;
 	bool long_windows;
 };
+
+/* Least length of a window: reaction within a few of them, cost spread over all. */
+#define VCOAL_WINDOW_NS		(1 * NSEC_PER_MSEC)
+
+/**
+ * vcoal_decision_window_ns() - least length of the next window
+ * @decision: in force
+ *
+ * What is tried is compared window by window, so each of these has two holds: one
+ * with a single hold says as much of when it began as of the traffic.
+ *
+ * Return: ns
+ */
+static inline u32
+vcoal_decision_window_ns(const struct vcoal_decision *decision)
+{
+	bool few = decision->trial_ns &&
+		   decision->params.hold_ns > VCOAL_WINDOW_NS / 2;
+
+	return VCOAL_WINDOW_NS << (decision->long_windows || few);
+}
 
 /**
  * struct vcoal_policy - how long to hold

@@ -15,7 +15,6 @@
 #include <linux/math64.h>
 #include <string.h>
 
-#define WINDOW_NS	NSEC_PER_MSEC
 #define CALM_NS		(8 * NSEC_PER_MSEC)
 #define RETRY_NS	(5 * NSEC_PER_MSEC)	/* a lost frame is missed */
 #define RING_MAX	4096
@@ -224,7 +223,7 @@ static void sim_decide(struct sim *sim)
 	sim_clamp(sim, &decision);
 	sim_note(sim, &decision);
 	sim->params = decision.params;
-	sim->window_ns = WINDOW_NS << decision.long_windows;
+	sim->window_ns = vcoal_decision_window_ns(&decision);
 	sim->rest = decision.params.hold_ns ? 0 : decision.rest;
 }
 
