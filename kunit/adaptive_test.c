@@ -657,7 +657,7 @@ static u32 messages_run(struct asked *asked, struct messages *load, u32 legs)
 		s->holds += !!hold_ns;
 		s->held_frames += hold_ns ? frames : 0;
 		s->ring_peak = max(s->ring_peak, found);
-		if (s->window_ns < NSEC_PER_MSEC << asked->last.long_windows)
+		if (s->window_ns < vcoal_decision_window_ns(&asked->last))
 			continue;
 		s->nic_bytes = s->bytes;
 		s->timer_cost = VCOAL_TIMER_COST;
@@ -753,6 +753,26 @@ static void holds_where_messages_gather(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, asked.last.params.hold_ns, BOUND_NS);
 	KUNIT_EXPECT_GT(test, traffic_run(&asked, &load, REST),
 			REST * 9 / 10);
+}
+
+/* What gathered was another load, if but few frames come in a hold behind it. */
+static void finds_a_loop_behind_what_gathered(struct kunit *test)
+{
+	const struct traffic first = { .gap_ns = 160000, .closed = true,
+				       .gathers = true };
+	const struct traffic bulk = { .gap_ns = 80000 };
+	struct traffic loop = { .gap_ns = 20000, .closed = true };
+	struct asked asked;
+
+	for (; loop.gap_ns <= 100000; loop.gap_ns *= 5) {
+		traffic_start(test, &asked, "adaptive", 4 * BOUND_NS);
+		asked.announces = true;
+		traffic_run(&asked, &first, 10 * SETTLED);
+		KUNIT_EXPECT_GT(test, traffic_run(&asked, &bulk, 10 * SETTLED),
+				9 * SETTLED);
+		KUNIT_EXPECT_LT_MSG(test, traffic_run(&asked, &loop, REST),
+				    REST / 50, "%u ns", loop.gap_ns);
+	}
 }
 
 static void names_a_closed_loop(struct kunit *test)
@@ -1235,6 +1255,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(finds_a_loop_of_large_messages),
 	KUNIT_CASE(asks_rarely_where_each_window_differs),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),
+	KUNIT_CASE(finds_a_loop_behind_what_gathered),
 	KUNIT_CASE(names_a_closed_loop),
 	KUNIT_CASE(believes_what_many_checks_doubt),
 	KUNIT_CASE(checks_short_bursts_between_silences),

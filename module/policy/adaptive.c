@@ -91,6 +91,7 @@ static void adaptive_probe(struct adaptive_state *st,
 	adaptive_try(st, level, VCOAL_REASON_PROBE);
 	st->scout = one ? min(level, ADAPTIVE_SCOUT) : 0;
 	st->shut = 0;
+	st->lonelies = 0;
 }
 
 /* It is no loop of one. Both holds are one try. */
@@ -108,7 +109,6 @@ static void adaptive_fail(struct adaptive_state *st, u32 rate,
 	st->fails = min_t(u8, st->fails, ADAPTIVE_BACKOFFS);
 	st->wait_ns = ADAPTIVE_BACKOFF_NS << (3 * st->fails);
 	st->fails++;
-	st->lonelies = 0;
 	adaptive_enter(st, ADAPTIVE_OFF, reason);
 }
 
@@ -117,7 +117,6 @@ static void adaptive_begin(struct adaptive_state *st, bool faster)
 {
 	st->ref = 0;
 	st->wait_ns = 0;
-	st->lonelies = 0;
 	st->faster |= faster;
 	st->anew |= !faster;
 	adaptive_enter(st, ADAPTIVE_OFF, VCOAL_REASON_PROBE);
@@ -167,11 +166,10 @@ static void adaptive_pass(struct adaptive_state *st,
 		st->wait_ns = ADAPTIVE_REST_NS;
 }
 
-/* A closed loop: a shorter hold may still do, as it did before a longer one. */
+/* A closed loop: a shorter hold may still do. */
 static void adaptive_shorten(struct adaptive_state *st)
 {
-	u8 back = !st->bore && st->longer ? st->longer : 2;
-	u8 level = st->level + back;
+	u8 level = st->level + 2;
 
 	/* One frame a hold: a shorter one releases no more. */
 	if (st->batch == 1 || st->max_ns >> level < ADAPTIVE_HOLD_MIN_NS) {
@@ -189,7 +187,6 @@ static void adaptive_lengthen(struct adaptive_state *st)
 	u8 level = max_t(u8, st->level - min_t(u8, st->level, 2),
 			 adaptive_enough(st));
 
-	st->longer = st->level - level;
 	st->shut = level;
 	st->bore = 0;
 	st->dares = 0;
@@ -433,7 +430,7 @@ static void adaptive_learn(struct adaptive_state *st,
 {
 	struct meter_reading now;
 
-	if (adaptive_silent(s) && !st->stale && adaptive_paused(st)) {
+	if (adaptive_silent(s) && !st->stale && adaptive_known(st)) {
 		st->stale = 1;
 		return;
 	}

@@ -36,7 +36,6 @@
 #define ADAPTIVE_VAIN		8	/* or so many that released none */
 #define ADAPTIVE_STALL_SURE	12	/* and these if the rate may be chance */
 #define ADAPTIVE_SILENCE_NS	64000000U /* in one window: traffic paused */
-#define ADAPTIVE_PAUSE		(METER_RATE(1) / 16) /* a frame in 16 ms */
 #define ADAPTIVE_WINDOW_MAX_NS	4000000U /* a pause waits for no longer one */
 #define ADAPTIVE_WINDOW_NS	1500000U /* or than this, at rates above ... */
 #define ADAPTIVE_WINDOW_FRAMES	METER_RATE(2)
@@ -53,7 +52,6 @@
 #define ADAPTIVE_CREDIT_STEP	40	/* most that one of them takes, ... */
 #define ADAPTIVE_CREDIT_FRAMES	8U	/* and once more for so many that pay */
 #define ADAPTIVE_WORTH		3U	/* saving per loss of rate */
-#define ADAPTIVE_LOSS		20U	/* 1/1024: loss that nobody feels */
 #define ADAPTIVE_SIGMAS_SQ	6U	/* 2.4 standard deviations are sure */
 #define ADAPTIVE_BATCH		40U	/* frames a hold: more saves nothing */
 #define ADAPTIVE_SCOUT		5U	/* levels below ADAPTIVE_BATCH: 5/4 frames */
@@ -102,8 +100,7 @@ enum adaptive_verdict {
  * @length: windows of the next check
  * @level: the hold is @max_ns >> @level
  * @shut: least level that a closed loop bears
- * @longer: levels by which it was the last time
- * @bore: its rate without a hold; 0 when a longer one is tried since
+ * @bore: its rate without a hold; 0 when a longer hold is tried since
  * @alike: holds in a row with @batch frames
  * @lonelies: how often @lone let go and the rate did not rise
  * @stale: after silence: of a hold, until some frames were measured; of a try or a
@@ -144,7 +141,6 @@ struct adaptive_state {
 	u8 length;
 	u8 level;
 	u8 shut;
-	u8 longer;
 	u8 alike;
 	u8 lonelies;
 	u8 stale;

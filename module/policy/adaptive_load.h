@@ -64,7 +64,10 @@ static inline bool adaptive_floods(const struct adaptive_state *st,
 	       s->frames >= 2 * ADAPTIVE_FRAMES;
 }
 
-/* The rate that a try or a check is compared with. */
+/*
+ * The rate that a try or a check is compared with. A silence is no answer to these,
+ * unless it is 0, less than a frame in 16 ms: then silence is the load.
+ */
 static inline u32 adaptive_known(const struct adaptive_state *st)
 {
 	switch (st->phase) {
@@ -75,15 +78,6 @@ static inline u32 adaptive_known(const struct adaptive_state *st)
 	default:
 		return 0;
 	}
-}
-
-/*
- * Is it the load that paused? Then that is no answer to a hold that is tried, nor
- * to letting go. Where frames are that rare, silence is the load.
- */
-static inline bool adaptive_paused(const struct adaptive_state *st)
-{
-	return adaptive_known(st) >= ADAPTIVE_PAUSE;
 }
 
 /* Is what comes after a pause another load than before? */
@@ -197,7 +191,6 @@ static inline bool adaptive_stalls(const struct adaptive_state *st)
 	       lost > st->off.rate / 4 &&
 	       (st->lone >= ADAPTIVE_STALL_SURE ||
 		adaptive_sure(st, lost, meter_var(on))) &&
-	       adaptive_explains(st, meter_mean(on)) &&
 	       !adaptive_gathers(on->bytes, on->ns, st->off.bytes, st->off.ns);
 }
 
@@ -259,7 +252,7 @@ static inline bool adaptive_lonely(struct adaptive_state *st,
 	s32 full = min(s->holds - s->empty_holds, ADAPTIVE_FRAMES);
 	s32 empty = min(s->empty_holds, ADAPTIVE_FRAMES);
 
-	if (s->held_frames > 4 * full)
+	if (s->held_frames > 2 * full)
 		st->lonelies = 0;
 	if (s->held_frames > full)
 		st->lone = 0;

@@ -126,7 +126,6 @@ adaptive_judge(struct adaptive_state *st, const struct meter_reading *now)
 	if (share <= adaptive_margin[now->sample->cpu_busy > ADAPTIVE_BUSY])
 		return ADAPTIVE_SPARSE;
 	lost = st->off.rate - min(st->off.rate, st->on.rate);
-	share = max(share, ADAPTIVE_LOSS * ADAPTIVE_WORTH);
 	most = (u64)st->off.rate * share / (1024 * ADAPTIVE_WORTH);
 	if (lost <= most)
 		return ADAPTIVE_PAYS;
