@@ -755,6 +755,25 @@ static void holds_where_messages_gather(struct kunit *test)
 			REST * 9 / 10);
 }
 
+/* Who gets faster when others let go belongs to their loop, and tries nothing soon. */
+static void waits_when_others_held_it_up(struct kunit *test)
+{
+	const struct traffic slow = { .gap_ns = 300000, .closed = true };
+	const struct traffic fast = { .gap_ns = 100000, .closed = true };
+	struct asked asked;
+
+	traffic_start(test, &asked, "adaptive", BOUND_NS);
+	asked.limits.trial = true;
+	KUNIT_ASSERT_EQ(test, traffic_run(&asked, &slow, 20), 0);
+	asked.limits.pause = true;
+	traffic_run(&asked, &fast, 3);
+	KUNIT_EXPECT_EQ(test, asked.last.reason, VCOAL_REASON_CLOSED_LOOP);
+	asked.limits.trial = false;
+	asked.limits.pause = false;
+	KUNIT_EXPECT_EQ(test, traffic_run(&asked, &fast, 200), 0);
+	KUNIT_EXPECT_GT(test, traffic_run(&asked, &fast, 200), 0);
+}
+
 /* What gathered was another load, if but few frames come in a hold behind it. */
 static void finds_a_loop_behind_what_gathered(struct kunit *test)
 {
@@ -1255,6 +1274,7 @@ static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(finds_a_loop_of_large_messages),
 	KUNIT_CASE(asks_rarely_where_each_window_differs),
 	KUNIT_CASE_PARAM(holds_where_messages_gather, closed_gen_params),
+	KUNIT_CASE(waits_when_others_held_it_up),
 	KUNIT_CASE(finds_a_loop_behind_what_gathered),
 	KUNIT_CASE(names_a_closed_loop),
 	KUNIT_CASE(believes_what_many_checks_doubt),
