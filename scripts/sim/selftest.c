@@ -432,6 +432,7 @@ static const struct {
 	CASE(adaptive_rests_for_minutes),
 	CASE(adaptive_lets_go_when_a_loop_closes),
 	CASE(adaptive_lets_go_behind_any_load),
+	CASE(adaptive_serves_any_load_behind_any),
 	CASE(adaptive_holds_when_a_loop_opens),
 	CASE(adaptive_holds_longer_when_a_loop_opens),
 	CASE(adaptive_holds_what_pauses),

@@ -18,6 +18,9 @@ void one_source(struct sim_scenario *to, enum sim_kind kind, double rate,
 void adaptive_rests_when_steady(void);
 void adaptive_rests_for_minutes(void);
 
+/* behind.c */
+void adaptive_serves_any_load_behind_any(void);
+
 /* turn.c */
 void adaptive_lets_go_when_a_loop_closes(void);
 void adaptive_lets_go_behind_any_load(void);
