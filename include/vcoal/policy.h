@@ -145,8 +145,9 @@ struct vcoal_decision {
  * vcoal_decision_window_ns() - least length of the next window
  * @decision: in force
  *
- * What is tried is compared window by window, so each of these has two holds: one
- * with a single hold says as much of when it began as of the traffic.
+ * What is tried is compared window by window, and one with a single hold says as much
+ * of when it began as of the traffic. So while a trial is announced (which it is for as
+ * long as it lasts unless frames are rare) each has two holds of up to a millisecond.
  *
  * Return: ns
  */

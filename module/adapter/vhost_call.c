@@ -132,8 +132,9 @@ bool vhc_signal(struct vhc_queue *queue, struct eventfd_ctx *ctx, u32 frames)
 {
 	if (queue->ctx != ctx)
 		vhc_adopt(queue, ctx);
-	/* The mutex comes between this and a put of vhost's. */
-	WRITE_ONCE(queue->ctx_state, VHC_KNOWN);
+	/* The mutex comes between this and a put of vhost's. Others read it. */
+	if (vhc_ctx_state(queue) != VHC_KNOWN)
+		WRITE_ONCE(queue->ctx_state, VHC_KNOWN);
 
 	return vhk_notify(queue, frames);
 }

@@ -166,10 +166,11 @@ static void adaptive_pass(struct adaptive_state *st,
 		st->wait_ns = ADAPTIVE_REST_NS;
 }
 
-/* A closed loop: a shorter hold may still do. */
+/* A closed loop: a shorter hold may still do, as it did before a longer one. */
 static void adaptive_shorten(struct adaptive_state *st)
 {
-	u8 level = st->level + 2;
+	u8 back = !st->bore && st->longer ? st->longer : 2;
+	u8 level = st->level + back;
 
 	/* One frame a hold: a shorter one releases no more. */
 	if (st->batch == 1 || st->max_ns >> level < ADAPTIVE_HOLD_MIN_NS) {
@@ -187,6 +188,7 @@ static void adaptive_lengthen(struct adaptive_state *st)
 	u8 level = max_t(u8, st->level - min_t(u8, st->level, 2),
 			 adaptive_enough(st));
 
+	st->longer = st->level - level;
 	st->shut = level;
 	st->bore = 0;
 	st->dares = 0;

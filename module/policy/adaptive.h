@@ -100,7 +100,8 @@ enum adaptive_verdict {
  * @length: windows of the next check
  * @level: the hold is @max_ns >> @level
  * @shut: least level that a closed loop bears
- * @bore: its rate without a hold; 0 when a longer hold is tried since
+ * @longer: levels by which it was the last time
+ * @bore: its rate without a hold; 0 when a longer one is tried since
  * @alike: holds in a row with @batch frames
  * @lonelies: how often @lone let go and the rate did not rise
  * @stale: after silence: of a hold, until some frames were measured; of a try or a
@@ -141,6 +142,7 @@ struct adaptive_state {
 	u8 length;
 	u8 level;
 	u8 shut;
+	u8 longer;
 	u8 alike;
 	u8 lonelies;
 	u8 stale;
