@@ -30,8 +30,9 @@ FOREIGN_MAX = 60
 # other VMs meanwhile, of which nobody is to notice anything
 CROWD = 100
 CROWD_S = 600
-# what a frame that is sent by a NIC that is off may cost more than without the module
-OFF_MAX = 450
+# what a frame that is sent by a NIC that is off may cost more than without the module:
+# each would cost 200 or 300 more if all kicks were redirected
+OFF_MAX, OFF_MAX_6_1 = 450, 700
 # instructions, so ns here, that deciding may cost what is not held, beside a
 # queue that never holds and is therefore spared half of what is redirected
 DECIDE_MAX = 2000
@@ -262,7 +263,8 @@ class Counts:
         self.guest.run(INSERT)
         print(f"# a frame sent by a NIC that is off: {cost:.0f} instructions more",
               flush=True)
-        expect(cost <= OFF_MAX, f"{cost:.0f}")
+        old = self.guest.run("uname -r").startswith("6.1.")
+        expect(cost <= (OFF_MAX_6_1 if old else OFF_MAX), f"{cost:.0f}")
 
     def removal(self):
         """Afterwards signals are those of the stock driver."""
