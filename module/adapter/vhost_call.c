@@ -37,7 +37,6 @@
 #include "vhost_call.h"
 
 #include <linux/eventfd.h>
-#include <linux/hash.h>
 #include <linux/irqflags.h>
 #include <linux/preempt.h>
 #include <linux/rculist.h>
@@ -84,8 +83,7 @@ static void vhc_adopt(struct vhc_queue *queue, struct eventfd_ctx *ctx)
 		hlist_del_init_rcu(&queue->node);
 		/* Pairs with READ_ONCE() in vhc_heard(). */
 		WRITE_ONCE(queue->ctx, ctx);
-		hlist_add_head_rcu(&queue->node,
-				   &vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)]);
+		hlist_add_head_rcu(&queue->node, vhc_bucket(ctx));
 	}
 	write_sequnlock_bh(&vhc_ctxs_lock);
 }
@@ -168,8 +166,7 @@ bool notrace vhc_heard(const struct eventfd_ctx *ctx)
 	bool heard = false;
 
 	preempt_disable_notrace();
-	hlist_for_each_entry_rcu(queue, &vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)],
-				 node) {
+	hlist_for_each_entry_rcu(queue, vhc_bucket(ctx), node) {
 		heard = READ_ONCE(queue->ctx) == ctx && vhc_count(queue);
 		if (heard)
 			break;
@@ -206,8 +203,7 @@ static bool vhc_names(const struct eventfd_ctx *ctx)
 	rcu_read_lock();
 	do {
 		seq = read_seqbegin(&vhc_ctxs_lock);
-		hlist_for_each_entry_rcu(queue, &vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)],
-					 node)
+		hlist_for_each_entry_rcu(queue, vhc_bucket(ctx), node)
 			named |= READ_ONCE(queue->ctx) == ctx;
 	} while (!named && read_seqretry(&vhc_ctxs_lock, seq));
 	rcu_read_unlock();
@@ -228,8 +224,7 @@ void vhc_ctx_put(const struct eventfd_ctx *ctx)
 		return;
 
 	read_seqlock_excl_bh(&vhc_ctxs_lock);
-	hlist_for_each_entry(queue, &vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)],
-			     node) {
+	hlist_for_each_entry(queue, vhc_bucket(ctx), node) {
 		if (queue->ctx != ctx)
 			continue;
 		WRITE_ONCE(queue->ctx_state, VHC_GUESS);

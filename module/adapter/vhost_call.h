@@ -58,12 +58,22 @@ static_assert(offsetof(struct vhc_queue, gate.q) == 0);
 extern struct hlist_head vhc_ctxs[BIT(VHC_CTXS_BITS)];
 
 /**
+ * vhc_bucket() - where queues are that may signal this
+ * @ctx: an eventfd
+ */
+static __always_inline struct hlist_head *
+vhc_bucket(const struct eventfd_ctx *ctx)
+{
+	return &vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)];
+}
+
+/**
  * vhc_perhaps() - may a queue signal this?
  * @ctx: an eventfd
  */
 static __always_inline bool vhc_perhaps(const struct eventfd_ctx *ctx)
 {
-	return !hlist_empty(&vhc_ctxs[hash_ptr(ctx, VHC_CTXS_BITS)]);
+	return !hlist_empty(vhc_bucket(ctx));
 }
 
 /**
