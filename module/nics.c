@@ -149,7 +149,10 @@ static int vcoal_netdev_event(struct notifier_block *nb, unsigned long event,
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct vcoal_nic *nic;
 
-	/* All other netdevs, as each new VM has some, need not wait for us. */
+	/*
+	 * Others, as each new VM has some, need not wait for us. One that is managed
+	 * had a parent when it was matched, and keeps it until after UNREGISTER.
+	 */
 	if (!dev->dev.parent)
 		return NOTIFY_DONE;
 

@@ -203,7 +203,10 @@ static void vhn_news_work(struct work_struct *work)
 	bool dead;
 
 	while ((vhn = vhn_next(&dead))) {
-		/* One by one: each removal waits for a grace period. */
+		/*
+		 * One by one: each removal waits for a grace period. Nobody else
+		 * frees @vhn meanwhile: vhn_devs_remove() cancels this work first.
+		 */
 		mutex_lock(&vcoal_mutex);
 		if (dead)
 			vhn_dev_remove(vhn);
